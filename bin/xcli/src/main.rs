@@ -1,0 +1,3 @@
+//! The command line: run, list, hint, policy, config.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The scheduling daemon.
+
+fn main() {}

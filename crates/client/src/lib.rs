@@ -1,0 +1,1 @@
+//! Client side of the control socket, used by xcli.

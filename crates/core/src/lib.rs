@@ -1,0 +1,1 @@
+//! Words of the project: ids, device keys, units, levels, hints, events, operations, status, config.

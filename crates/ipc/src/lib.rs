@@ -1,0 +1,1 @@
+//! Socket, messages, shared page and event ring between guests, xserver and xcli.

@@ -1,0 +1,1 @@
+//! The preemptible queue: gate, activity word, soft window, deferred mode.

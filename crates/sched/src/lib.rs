@@ -1,0 +1,1 @@
+//! Policies and the scheduler core: events in, operations and the next wake-up out.

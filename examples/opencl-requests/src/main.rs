@@ -1,0 +1,3 @@
+//! A small request loop on OpenCL that time-stamps every request.
+
+fn main() {}

