@@ -1,1 +1,29 @@
-//! Words of the project: ids, device keys, units, levels, hints, events, operations, status, config.
+//! The words of the project: what every other crate means by a queue, a device, a level, a hint, an event.
+//!
+//! Layer 1 of the table in `ARCHITECTURE.md`: this crate uses none of ours. Plain data and parsing only: no I/O, no clock, no
+//! threads, no environment. (`config` parses what `bin/*` and `runtime` read; it reads nothing itself.)
+
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod config;
+pub mod device;
+pub mod event;
+pub mod hint;
+pub mod id;
+pub mod level;
+pub mod operation;
+pub mod status;
+pub mod sync;
+pub mod text;
+pub mod time;
+
+pub use config::Config;
+pub use device::DeviceKey;
+pub use event::Event;
+pub use hint::{Hint, HintKind, Hints};
+pub use id::{ClientId, DeviceId, GroupId, QueueId};
+pub use level::Level;
+pub use operation::Operation;
+pub use text::{Problem, Value};
+pub use time::Time;

@@ -1,0 +1,177 @@
+//! Hints: what a program or an operator tells the scheduler about a queue.
+//!
+//! One row of `hints!` is one hint: its wire code, environment name, TOML key, command-line flag, range and help all derive
+//! from it. Which policies read a hint is the policy's matter (`sched`); a hint that the current policy does not read is kept
+//! and shown.
+
+use crate::text::{Expected, Problem};
+
+/// What is fixed about a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HintInfo {
+    /// Which hint.
+    pub kind: HintKind,
+    /// Name in TOML, JSON and on the command line (`--<name>`).
+    pub name: &'static str,
+    /// Environment variable by which a program is started with it.
+    pub env: &'static str,
+    /// Unit for help texts.
+    pub unit: &'static str,
+    /// Smallest value.
+    pub min: i64,
+    /// Largest value.
+    pub max: i64,
+    /// The value where nobody gave one.
+    pub default: i64,
+    /// One line of help.
+    pub help: &'static str,
+}
+
+macro_rules! hints {
+    ($($(#[doc = $help:literal])* $kind:ident = $code:literal, $name:literal, $env:literal, $unit:literal, $min:literal ..= $max:literal, $default:literal;)*) => {
+        /// Which hint.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        #[repr(u8)]
+        pub enum HintKind { $($(#[doc = $help])* $kind = $code),* }
+
+        /// Every hint, in the order of `HintKind`.
+        pub const HINTS: &[HintInfo] = &[$(HintInfo {
+            kind: HintKind::$kind, name: $name, env: $env, unit: $unit, min: $min, max: $max, default: $default,
+            help: concat!($($help),*).trim_ascii(),
+        }),*];
+
+        impl HintKind {
+            /// What is fixed about this hint.
+            pub const fn info(self) -> &'static HintInfo {
+                match self { $(HintKind::$kind => const { &HintInfo {
+                    kind: HintKind::$kind, name: $name, env: $env, unit: $unit, min: $min, max: $max, default: $default,
+                    help: concat!($($help),*).trim_ascii(),
+                } }),* }
+            }
+
+            /// The hint with this wire code.
+            pub const fn from_code(code: u8) -> Option<HintKind> {
+                match code { $($code => Some(HintKind::$kind),)* _ => None }
+            }
+        }
+    };
+}
+
+hints! {
+    /// More urgent first; -256 never runs.
+    Priority = 1, "priority", "XSCHED_AUTO_XQUEUE_PRIORITY", "", -256..=255, 0;
+    /// Share of the device in percent.
+    Utilization = 2, "utilization", "XSCHED_AUTO_XQUEUE_UTILIZATION", "%", 0..=100, 100;
+    /// Length of a turn.
+    Timeslice = 3, "timeslice", "XSCHED_AUTO_XQUEUE_TIMESLICE", "us", 100..=10_000_000, 5_000;
+    /// Time after which a waiting queue becomes critical; -1 for none.
+    Laxity = 4, "laxity", "XSCHED_AUTO_XQUEUE_LAXITY", "us", -1..=86_400_000_000, -1;
+    /// Time from ready to done; -1 for none.
+    Deadline = 5, "deadline", "XSCHED_AUTO_XQUEUE_DEADLINE", "us", -1..=86_400_000_000, -1;
+}
+
+/// Priority of a queue that never runs.
+pub const PRIORITY_NO_EXECUTE: i64 = -256;
+
+/// One hint with its value, known to be in range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct Hint {
+    kind: HintKind,
+    value: i64,
+}
+
+impl Hint {
+    /// The hint, if the value is in range.
+    pub fn new(kind: HintKind, value: i64) -> Result<Hint, Expected> {
+        let info = kind.info();
+        if (info.min..=info.max).contains(&value) {
+            Ok(Hint { kind, value })
+        } else {
+            Err(Expected::new(format!("{} from {} to {}{}", info.name, info.min, info.max, info.unit)))
+        }
+    }
+
+    /// Reads a value given at `place`.
+    pub fn parse(kind: HintKind, place: &str, text: &str) -> Result<Hint, Problem> {
+        let info = kind.info();
+        let expected =
+            Expected::new(format!("a whole number from {} to {}{}", info.min, info.max, info.unit));
+        let value = text.trim().parse().map_err(|_| Problem::bad_value(place, text, &expected))?;
+        Hint::new(kind, value).map_err(|_| Problem::bad_value(place, text, &expected))
+    }
+
+    /// Which hint.
+    pub fn kind(self) -> HintKind {
+        self.kind
+    }
+
+    /// Its value, in the unit of [`HintInfo::unit`].
+    pub fn value(self) -> i64 {
+        self.value
+    }
+}
+
+/// All hints of one queue or client: a value for each kind, the default where none was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hints([Option<i64>; HINTS.len()]);
+
+impl Default for Hints {
+    fn default() -> Hints {
+        Hints([None; HINTS.len()])
+    }
+}
+
+impl Hints {
+    /// The value that holds.
+    pub fn get(&self, kind: HintKind) -> i64 {
+        self.given(kind).unwrap_or(kind.info().default)
+    }
+
+    /// The value if one was given.
+    pub fn given(&self, kind: HintKind) -> Option<i64> {
+        self.0.get(kind as usize - 1).copied().flatten()
+    }
+
+    /// Sets one.
+    pub fn set(&mut self, hint: Hint) {
+        if let Some(slot) = self.0.get_mut(hint.kind as usize - 1) {
+            *slot = Some(hint.value);
+        }
+    }
+
+    /// Those that were given.
+    pub fn iter(&self) -> impl Iterator<Item = Hint> + '_ {
+        HINTS.iter().filter_map(|info| self.given(info.kind).map(|value| Hint { kind: info.kind, value }))
+    }
+
+    /// The priority that holds.
+    pub fn priority(&self) -> i64 {
+        self.get(HintKind::Priority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_count_up_from_one_and_read_back() {
+        for (i, info) in HINTS.iter().enumerate() {
+            assert_eq!(info.kind as usize, i + 1);
+            assert_eq!(HintKind::from_code(info.kind as u8), Some(info.kind));
+            assert!((info.min..=info.max).contains(&info.default));
+            assert!(!info.help.is_empty());
+        }
+        assert_eq!(HintKind::from_code(0), None);
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_the_place_the_value_and_what_is_allowed() {
+        let problem = Hint::parse(HintKind::Priority, "--priority", "300").unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "--priority: \"300\" is not valid; expected a whole number from -256 to 255"
+        );
+    }
+}

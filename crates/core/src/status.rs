@@ -1,0 +1,68 @@
+//! What xserver shows of itself: the data behind `xcli list`, in the shape of its JSON.
+
+use crate::{ClientId, DeviceId, DeviceKey, GroupId, HintKind, Level, QueueId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The server as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Version of xserver.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Name of the policy in force.
+    pub policy: String,
+    /// Attached processes.
+    pub clients: u32,
+    /// Queues of all of them.
+    pub queues: u32,
+    /// Devices seen so far.
+    pub devices: Vec<DeviceKey>,
+}
+
+/// One process and its queues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientStatus {
+    /// Its number.
+    pub client: ClientId,
+    /// Its process id, as the kernel told.
+    pub pid: u32,
+    /// Its user, as the kernel told.
+    pub uid: u32,
+    /// Name of the program.
+    pub program: String,
+    /// Its unit of suspension.
+    pub group: GroupId,
+    /// The name it shares with others, if any.
+    pub group_name: Option<String>,
+    /// Its queues.
+    pub queues: Vec<QueueStatus>,
+}
+
+/// One queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Its number.
+    pub queue: QueueId,
+    /// The device's number.
+    pub device_id: DeviceId,
+    /// The device.
+    pub device: DeviceKey,
+    /// How far it can be preempted.
+    pub level: Level,
+    /// Has something to run, as the scheduler believes.
+    pub ready: bool,
+    /// Held back by the scheduler.
+    pub suspended: bool,
+    /// Shares its device with others at present.
+    pub contended: bool,
+    /// Commands launched so far.
+    pub launched: u64,
+    /// Commands known to be completed (known only while the device is contended, or when the program waited for them).
+    pub completed: u64,
+    /// Times it was suspended.
+    pub suspensions: u64,
+    /// Hints that hold.
+    pub hints: BTreeMap<HintKind, i64>,
+}
