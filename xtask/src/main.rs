@@ -1,3 +1,18 @@
-//! Project tasks: cargo xtask <task>.
+//! Project tasks: cargo xtask <task>. One file for each.
 
-fn main() {}
+use clap::Parser;
+
+mod symbols;
+
+/// Project tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    Symbols(symbols::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Task::parse() {
+        Task::Symbols(args) => symbols::run(&args),
+    }
+}
