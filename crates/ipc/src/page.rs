@@ -1,0 +1,224 @@
+//! The page that a guest shares with xserver: gate words, device names, the event ring and a slot per queue.
+//!
+//! The guest makes it (a memfd, sealed in size) and keeps it across servers; the server maps it as it comes with the hello. Everything
+//! in it is an atomic, so that neither side can hand the other an invalid value, only a wrong one; wrong values from a guest
+//! harm that guest alone. Zeroed memory is a page with open gates and no queues, which is what the child of a fork gets.
+
+use crate::ring::Ring;
+use xsched_core::sync::{AtomicU64, Ordering};
+use xsched_core::{DeviceKey, Level, Value};
+use xsched_queue::activity::Activity;
+use xsched_queue::gate::GateWord;
+
+/// Devices that one process can use under XSched.
+pub const DEVICES: usize = 16;
+/// Queues that have a slot of their own.
+pub const SLOTS: usize = 8192;
+/// Changes whenever the layout does; both sides must agree.
+pub const LAYOUT: u32 = 1;
+
+const KEY_WORDS: usize = 8;
+
+/// The page.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Page {
+    gates: [GateWord; DEVICES],
+    keys: [[AtomicU64; KEY_WORDS]; DEVICES],
+    /// Events to the server.
+    pub ring: Ring,
+    slots: [Slot; SLOTS],
+}
+
+/// One queue: a cache line of its own.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Slot {
+    /// Launches, threads inside, ready.
+    pub activity: Activity,
+    /// Commands known to be completed, counted like `Snapshot::begun`.
+    pub completed: AtomicU64,
+    tag: AtomicU64,
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
+    assert!(size_of::<GateWord>() == 4 && size_of::<Activity>() == 8);
+};
+
+/// What a slot's tag says: which queue lives there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag {
+    /// Counts the lives of the slot.
+    pub generation: u32,
+    /// Index of the queue's device in the page.
+    pub device: u8,
+    /// How far the queue can be preempted.
+    pub level: Level,
+}
+
+impl Tag {
+    fn to_word(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.device) << 8 | u64::from(self.level.number())
+    }
+
+    /// `None` if no queue lives there.
+    fn from_word(word: u64) -> Option<Tag> {
+        let [level, device, ..] = word.to_le_bytes();
+        let level = Level::from_number(level)?;
+        (usize::from(device) < DEVICES).then_some(Tag { generation: (word >> 32) as u32, device, level })
+    }
+}
+
+impl Page {
+    /// The gate of the process on its device number `device`.
+    #[inline]
+    pub fn gate(&self, device: u8) -> Option<&GateWord> {
+        self.gates.get(usize::from(device))
+    }
+
+    /// Every gate.
+    pub fn gates(&self) -> &[GateWord] {
+        &self.gates
+    }
+
+    /// The slot with this index.
+    #[inline]
+    pub fn slot(&self, index: u16) -> Option<&Slot> {
+        self.slots.get(usize::from(index))
+    }
+
+    /// Guest: names its device number `device`. Before the first queue on it.
+    pub fn set_key(&self, device: u8, key: &DeviceKey) {
+        let Some(words) = self.keys.get(usize::from(device)) else { return };
+        let mut bytes = [0u8; KEY_WORDS * 8];
+        for (to, from) in bytes.iter_mut().zip(key.as_str().bytes()) {
+            *to = from;
+        }
+        for (word, chunk) in words.iter().zip(bytes.as_chunks::<8>().0) {
+            word.store(u64::from_le_bytes(*chunk), Ordering::Release);
+        }
+    }
+
+    /// Server: the name of the guest's device number `device`, if it is a valid one.
+    pub fn key(&self, device: u8) -> Option<DeviceKey> {
+        let words = self.keys.get(usize::from(device))?;
+        let bytes: Vec<u8> =
+            words.iter().flat_map(|word| word.load(Ordering::Acquire).to_le_bytes()).collect();
+        let end = bytes.iter().position(|b| *b == 0)?;
+        DeviceKey::parse(std::str::from_utf8(bytes.get(..end)?).ok()?).ok()
+    }
+}
+
+impl Slot {
+    /// Guest: a queue moves in. The slot is empty and nobody launches on it yet.
+    pub fn occupy(&self, device: u8, level: Level) -> Tag {
+        let generation = ((self.tag.load(Ordering::Relaxed) >> 32) as u32).wrapping_add(1);
+        let tag = Tag { generation, device, level };
+        self.activity.reset();
+        self.completed.store(0, Ordering::Relaxed);
+        self.tag.store(tag.to_word(), Ordering::Release);
+        tag
+    }
+
+    /// Guest: the queue moves out.
+    pub fn vacate(&self) {
+        self.tag.fetch_and(!u64::from(u32::MAX), Ordering::AcqRel);
+    }
+
+    /// Which queue lives here, if any.
+    pub fn tag(&self) -> Option<Tag> {
+        Tag::from_word(self.tag.load(Ordering::Acquire))
+    }
+}
+
+/// An entry of the ring: something changed in a slot. The slot says what is true now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Edge {
+    /// What happened.
+    pub kind: EdgeKind,
+    /// Where.
+    pub slot: u16,
+    /// In which life of the slot.
+    pub generation: u32,
+}
+
+/// What happened in a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum EdgeKind {
+    /// A queue moved in.
+    Created = 1,
+    /// It moved out.
+    Destroyed = 2,
+    /// It became ready.
+    Ready = 3,
+    /// It became idle, while the device was contended.
+    Idle = 4,
+}
+
+impl Edge {
+    /// As a ring entry.
+    pub fn to_word(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot) << 8 | self.kind as u64
+    }
+
+    /// From a ring entry; `None` if it is garbage.
+    pub fn from_word(word: u64) -> Option<Edge> {
+        let kind = match word & 0xff {
+            1 => EdgeKind::Created,
+            2 => EdgeKind::Destroyed,
+            3 => EdgeKind::Ready,
+            4 => EdgeKind::Idle,
+            _ => return None,
+        };
+        let slot = ((word >> 8) & 0xff_ffff) as u32;
+        (slot < SLOTS as u32).then_some(Edge { kind, slot: slot as u16, generation: (word >> 32) as u32 })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn page() -> Box<Page> {
+        // SAFETY: zeroed memory is a valid page, as the module says.
+        unsafe { Box::<Page>::new_zeroed().assume_init() }
+    }
+
+    #[test]
+    fn keys_read_back_and_garbage_is_none() {
+        let page = page();
+        assert_eq!(page.key(0), None);
+        page.set_key(3, &DeviceKey::cpu(0));
+        assert_eq!(page.key(3), Some(DeviceKey::cpu(0)));
+        page.keys[4].iter().for_each(|w| w.store(u64::MAX, Ordering::Relaxed));
+        assert_eq!((page.key(4), page.key(200)), (None, None));
+    }
+
+    #[test]
+    fn a_slot_that_is_used_again_has_another_generation() {
+        let page = page();
+        let slot = page.slot(5).unwrap();
+        assert_eq!(slot.tag(), None);
+        let first = slot.occupy(2, Level::Block);
+        assert_eq!(slot.tag(), Some(first));
+        slot.vacate();
+        assert_eq!(slot.tag(), None);
+        assert_eq!(slot.occupy(2, Level::Block).generation, first.generation + 1);
+        slot.tag.store(0x0000_0001_0000_ff01, Ordering::Relaxed);
+        assert_eq!(slot.tag(), None, "device 255 is not one");
+    }
+
+    #[test]
+    fn edges_read_back_and_garbage_is_none() {
+        for kind in [EdgeKind::Created, EdgeKind::Destroyed, EdgeKind::Ready, EdgeKind::Idle] {
+            let edge = Edge { kind, slot: SLOTS as u16 - 1, generation: u32::MAX };
+            assert_eq!(Edge::from_word(edge.to_word()), Some(edge));
+        }
+        for word in [0, 5, (SLOTS as u64) << 8 | 1, 0xff_ffff << 8 | 2] {
+            assert_eq!(Edge::from_word(word), None);
+        }
+    }
+}

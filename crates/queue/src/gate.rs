@@ -1,0 +1,316 @@
+//! The gate word: may the threads of a process launch on a device?
+//!
+//! One 32-bit word per process and device, in the page shared with xserver: the holders that keep the gate closed, what
+//! xserver says about contention, and an epoch. A launch passes while no holder bit is set. Each holder sets and clears its own
+//! bit in one atomic step, so that none can undo another.
+//!
+//! The epoch settles who is right when xserver was away: a process that rescued itself (server dead or frozen) clears
+//! the server's bits and counts the epoch up *in the same step*, and the server changes the word only while it carries the epoch
+//! of the server's own hello. So whatever a thawed server still does with the old epoch is void. That needs compare-and-swap
+//! instead of plain or/and; it is off the launch path.
+
+use crate::futex::FutexWord;
+use crate::weakenable;
+use std::fmt;
+use std::time::Duration;
+use xsched_core::sync::Ordering;
+
+/// Who keeps a gate closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Holder {
+    /// The program, through the API.
+    Application = 1 << 0,
+    /// The scheduler inside the process.
+    Local = 1 << 1,
+    /// xserver.
+    Server = 1 << 2,
+}
+
+/// A set of holders.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Holders(u32);
+
+impl Holders {
+    /// The program, through the API.
+    pub const APPLICATION: Holders = Holders(Holder::Application as u32);
+    /// The scheduler inside the process.
+    pub const LOCAL: Holders = Holders(Holder::Local as u32);
+    /// xserver.
+    pub const SERVER: Holders = Holders(Holder::Server as u32);
+
+    /// Adds.
+    pub fn set(&mut self, other: Holders) {
+        self.0 |= other.0;
+    }
+
+    /// Takes away.
+    pub fn clear(&mut self, other: Holders) {
+        self.0 &= !other.0;
+    }
+
+    /// Whether all of `other` are in.
+    pub fn contains(self, other: Holders) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether nobody is in.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+const HOLDERS: u32 = Holder::Application as u32 | Holder::Local as u32 | Holder::Server as u32;
+const CONTENDED: u32 = 1 << 3;
+const WINDOW: u32 = 1 << 4;
+const EPOCH_SHIFT: u32 = 8;
+const SERVERS_BITS: u32 = Holder::Server as u32 | CONTENDED | WINDOW;
+
+/// Counts how often a process parted from a server; 24 bits, wraps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Epoch(u32);
+
+impl Epoch {
+    /// The first.
+    pub const FIRST: Epoch = Epoch(1);
+
+    /// The epoch with this number, if it has 24 bits.
+    pub fn from_number(n: u32) -> Option<Epoch> {
+        (n >> (32 - EPOCH_SHIFT) == 0).then_some(Epoch(n))
+    }
+
+    /// Its number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    fn next(self) -> Epoch {
+        Epoch((self.0 + 1) & (u32::MAX >> EPOCH_SHIFT))
+    }
+}
+
+/// What a gate word said at one moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct GateState(u32);
+
+impl GateState {
+    /// No holder keeps it closed.
+    #[inline]
+    pub fn is_open(self) -> bool {
+        self.0 & HOLDERS == 0
+    }
+
+    /// Open, and nobody else wants the device: the launch path's one comparison.
+    #[inline]
+    pub fn is_free(self) -> bool {
+        self.0 & (HOLDERS | CONTENDED | WINDOW) == 0
+    }
+
+    /// Others want the device too: idle edges are told at once, progress is marked.
+    #[inline]
+    pub fn is_contended(self) -> bool {
+        self.0 & CONTENDED != 0
+    }
+
+    /// Somebody more urgent may come: only a small window may be in flight.
+    #[inline]
+    pub fn is_windowed(self) -> bool {
+        self.0 & WINDOW != 0
+    }
+
+    /// This one keeps it closed.
+    pub fn is_held_by(self, holder: Holder) -> bool {
+        self.0 & holder as u32 != 0
+    }
+
+    /// The epoch.
+    pub fn epoch(self) -> Epoch {
+        Epoch(self.0 >> EPOCH_SHIFT)
+    }
+}
+
+impl fmt::Debug for GateState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            [(1, "application"), (2, "local"), (4, "server"), (CONTENDED, "contended"), (WINDOW, "window")];
+        write!(f, "epoch {}", self.epoch().0)?;
+        names.iter().filter(|(bit, _)| self.0 & bit != 0).try_for_each(|(_, name)| write!(f, " {name}"))
+    }
+}
+
+/// What the server wants of a process on a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Verdict {
+    /// Launches wait.
+    pub suspended: bool,
+    /// See [`GateState::is_contended`].
+    pub contended: bool,
+    /// See [`GateState::is_windowed`].
+    pub windowed: bool,
+}
+
+/// The word carries another epoch than the server's: the process has parted from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the gate carries epoch {found}, not {expected}: the process has detached")]
+pub struct Stale {
+    /// In the word.
+    pub found: u32,
+    /// The server's.
+    pub expected: u32,
+}
+
+weakenable! {
+    /// A closing or opening store is ordered before what its writer looks at next (SYNC POINT with `Activity::try_idle`).
+    const CHANGE: Ordering = SeqCst, "gate_change"
+}
+weakenable! {
+    /// Epoch and bits are checked and changed in one step.
+    const CHECKS_EPOCH: bool, "gate_epoch"
+}
+weakenable! {
+    /// Opening a gate wakes those who wait at it.
+    const WAKES: bool, "gate_wake"
+}
+
+/// The gate of one process on one device. Zeroed memory is an open gate of epoch 0.
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct GateWord(FutexWord);
+
+impl GateWord {
+    /// An open gate.
+    #[cfg(not(loom))]
+    pub const fn new(epoch: Epoch) -> GateWord {
+        GateWord(FutexWord::new(epoch.0 << EPOCH_SHIFT))
+    }
+
+    /// An open gate.
+    #[cfg(loom)]
+    pub fn new(epoch: Epoch) -> GateWord {
+        GateWord(FutexWord::new(epoch.0 << EPOCH_SHIFT))
+    }
+
+    /// What it says now. A launch that looks just before the gate closes still goes through: Level 1 promises no more, and
+    /// levels above it stop that launch on the device.
+    #[inline]
+    pub fn state(&self) -> GateState {
+        GateState(self.0.word().load(Ordering::Relaxed))
+    }
+
+    /// A holder inside the process closes the gate.
+    pub fn hold(&self, holder: Holder) {
+        self.0.word().fetch_or(holder as u32, CHANGE);
+    }
+
+    /// A holder inside the process lets go; waiting launches go on if it was the last.
+    pub fn let_go(&self, holder: Holder) {
+        self.0.word().fetch_and(!(holder as u32), CHANGE);
+        self.wake();
+    }
+
+    /// The server says what it wants. Void, with an error, if the word carries another epoch than `epoch`. Returns whether anything
+    /// changed.
+    pub fn decree(&self, epoch: Epoch, verdict: Verdict) -> Result<bool, Stale> {
+        let bits = [
+            (verdict.suspended, Holder::Server as u32),
+            (verdict.contended, CONTENDED),
+            (verdict.windowed, WINDOW),
+        ];
+        let wanted = bits.iter().filter(|(on, _)| *on).fold(0, |word, (_, bit)| word | bit);
+        let before = self.change(|word| {
+            let stale = CHECKS_EPOCH && GateState(word).epoch() != epoch;
+            (!stale).then_some(word & !SERVERS_BITS | wanted)
+        });
+        let (before, done) = (GateState(before.unwrap_or_else(|word| word)), before.is_ok());
+        if !done {
+            return Err(Stale { found: before.epoch().0, expected: epoch.0 });
+        }
+        if before.is_held_by(Holder::Server) && !verdict.suspended {
+            self.wake();
+        }
+        Ok(before.0 & SERVERS_BITS != wanted)
+    }
+
+    /// The process parts from its server: the server's bits are cleared and the epoch counts up, in one step; whoever waits goes on.
+    /// Void if the word no longer carries `epoch` (somebody else rescued first). Returns whether this call did it.
+    pub fn rescue(&self, epoch: Epoch) -> bool {
+        let done = self
+            .change(|word| {
+                (GateState(word).epoch() == epoch)
+                    .then_some(word & HOLDERS & !SERVERS_BITS | epoch.next().0 << EPOCH_SHIFT)
+            })
+            .is_ok();
+        self.wake();
+        done
+    }
+
+    /// Sets the epoch of a gate that no server knows yet.
+    pub fn start(&self, epoch: Epoch) {
+        let _ = self.change(|word| Some(word & HOLDERS & !SERVERS_BITS | epoch.0 << EPOCH_SHIFT));
+    }
+
+    /// Sleeps until the word is no longer `seen`, at most for `bound`; may return early.
+    pub fn wait(&self, seen: GateState, bound: Duration) {
+        self.0.wait(seen.0, bound);
+    }
+
+    fn wake(&self) {
+        if WAKES {
+            self.0.wake_all();
+        }
+    }
+
+    /// Compare-and-swap loop: `Ok` holds the word before the change, `Err` the word that `change` refused.
+    fn change(&self, change: impl Fn(u32) -> Option<u32>) -> Result<u32, u32> {
+        let word = self.0.word();
+        let mut seen = word.load(Ordering::Relaxed);
+        loop {
+            let Some(new) = change(seen) else { return Err(seen) };
+            match word.compare_exchange_weak(seen, new, CHANGE, Ordering::Relaxed) {
+                Ok(before) => return Ok(before),
+                Err(now) => seen = now,
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const SUSPEND: Verdict = Verdict { suspended: true, contended: true, windowed: true };
+
+    #[test]
+    fn a_gate_is_open_only_when_no_holder_is_left() {
+        let gate = GateWord::new(Epoch::FIRST);
+        gate.hold(Holder::Application);
+        gate.decree(Epoch::FIRST, SUSPEND).unwrap();
+        gate.let_go(Holder::Application);
+        assert!(!gate.state().is_open());
+        assert!(gate.decree(Epoch::FIRST, Verdict::default()).unwrap());
+        assert!(gate.state().is_free());
+        assert!(!gate.decree(Epoch::FIRST, Verdict::default()).unwrap());
+    }
+
+    #[test]
+    fn a_decree_with_an_old_epoch_is_void() {
+        let gate = GateWord::new(Epoch::FIRST);
+        gate.decree(Epoch::FIRST, SUSPEND).unwrap();
+        gate.hold(Holder::Local);
+        assert!(gate.rescue(Epoch::FIRST));
+        assert!(!gate.rescue(Epoch::FIRST));
+        assert_eq!(gate.decree(Epoch::FIRST, SUSPEND), Err(Stale { found: 2, expected: 1 }));
+        assert!(gate.state().is_held_by(Holder::Local) && !gate.state().is_held_by(Holder::Server));
+    }
+
+    #[test]
+    fn the_epoch_wraps_without_touching_the_bits() {
+        let last = Epoch::from_number((1 << 24) - 1).unwrap();
+        let gate = GateWord::new(last);
+        gate.decree(last, SUSPEND).unwrap();
+        assert!(gate.rescue(last));
+        assert_eq!(gate.state().epoch().number(), 0);
+        assert!(gate.state().is_free());
+        assert_eq!(Epoch::from_number(1 << 24), None);
+    }
+}
