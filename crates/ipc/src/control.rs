@@ -1,8 +1,15 @@
 //! What xcli (or any control client) asks of xserver, and the answers: JSON, one message per packet.
 //!
-//! A request gets any number of [`Reply::Client`] and ends with exactly one other reply.
+//! A request gets any number of [`Reply::Client`] and ends with exactly one other reply. A process with so many queues that its
+//! status does not fit into one packet comes in several, with the same number and different queues; [`ControlConnection::ask`] joins them.
 
+use crate::error::Error;
+use crate::socket::{self, Deadline};
+use crate::wire::{Garbage, Kind, MAX_PACKET, packet};
+use rustix::fd::{AsFd, OwnedFd};
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use xsched_core::status::{ClientStatus, ServerStatus};
 use xsched_core::{ClientId, HintKind, QueueId};
 
@@ -68,4 +75,141 @@ pub enum Reply {
     },
     /// Not done: who is refused what, and what is allowed.
     Refused(String),
+}
+
+/// Connects to the server at `path`. Every step, this one and each later call, ends within `patience`.
+pub fn connect(path: &Path, patience: Duration) -> Result<ControlConnection, Error> {
+    let socket = socket::connect(Deadline::new(path, patience))?;
+    Ok(ControlConnection { socket, path: path.into(), patience })
+}
+
+/// A control client's connection to xserver.
+#[derive(Debug)]
+pub struct ControlConnection {
+    socket: OwnedFd,
+    path: PathBuf,
+    patience: Duration,
+}
+
+impl ControlConnection {
+    /// Asks, and waits for all of the answer: the processes, if it was about them, and the reply that ends it.
+    pub fn ask(&self, request: &Request) -> Result<(Vec<ClientStatus>, Reply), Error> {
+        self.send(request)?;
+        let mut clients: Vec<ClientStatus> = Vec::new();
+        loop {
+            match self.receive()? {
+                Reply::Client(part) => match clients.last_mut().filter(|last| last.client == part.client) {
+                    Some(last) => last.queues.extend(part.queues),
+                    None => clients.push(part),
+                },
+                end => return Ok((clients, end)),
+            }
+        }
+    }
+
+    /// Sends a request.
+    pub fn send(&self, request: &Request) -> Result<(), Error> {
+        let bytes = request.to_packet()?;
+        socket::send(self.socket.as_fd(), &bytes, &[], Deadline::new(&self.path, self.patience))
+    }
+
+    /// The next reply. A refusal to talk at all (another version, too many connections) is an error.
+    pub fn receive(&self) -> Result<Reply, Error> {
+        let deadline = Deadline::new(&self.path, self.patience);
+        let answer = socket::receive(self.socket.as_fd(), "the request", deadline)?;
+        match crate::guest::open(&answer.bytes)? {
+            (Kind::Reply, body) => Ok(serde_json::from_slice(body).map_err(|_| Garbage::Field("the reply"))?),
+            (kind, _) => Err(Garbage::Kind(kind as u16).into()),
+        }
+    }
+}
+
+impl Request {
+    /// As a packet.
+    pub fn to_packet(&self) -> Result<Vec<u8>, Error> {
+        to_packet(Kind::Request, self)
+    }
+
+    /// Reads the body of a packet.
+    pub fn parse(body: &[u8]) -> Result<Request, Garbage> {
+        serde_json::from_slice(body).map_err(|_| Garbage::Field("the request"))
+    }
+}
+
+impl Reply {
+    /// As packets: one, or several for a process with very many queues.
+    pub fn to_packets(&self) -> Result<Vec<Vec<u8>>, Error> {
+        match to_packet(Kind::Reply, self) {
+            Ok(packet) => Ok(vec![packet]),
+            Err(error) => match self {
+                Reply::Client(status) if status.queues.len() > 1 => {
+                    let mut halves = [status.clone(), status.clone()];
+                    let [first, second] = &mut halves;
+                    second.queues = first.queues.split_off(first.queues.len() / 2);
+                    let packets = halves.map(|half| Reply::Client(half).to_packets());
+                    packets.into_iter().try_fold(Vec::new(), |all, more| Ok([all, more?].concat()))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+fn to_packet(kind: Kind, message: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let body = serde_json::to_vec(message).map_err(|_| Garbage::Field("a message as JSON"))?;
+    let packet = packet(kind, &body);
+    if packet.len() > MAX_PACKET { Err(Error::TooLong { length: packet.len() }) } else { Ok(packet) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use xsched_core::status::QueueStatus;
+    use xsched_core::{DeviceId, DeviceKey, GroupId, Level};
+
+    #[test]
+    fn the_status_of_a_process_with_many_queues_comes_in_parts_that_fit() {
+        let queue = |n| QueueStatus {
+            queue: QueueId(n),
+            device_id: DeviceId(1),
+            device: DeviceKey::cpu(0),
+            level: Level::Block,
+            ready: false,
+            suspended: false,
+            contended: false,
+            launched: n,
+            completed: 0,
+            suspensions: 0,
+            hints: Default::default(),
+        };
+        let status = ClientStatus {
+            client: ClientId(1),
+            pid: 1,
+            uid: 1,
+            program: "p".into(),
+            group: GroupId(1),
+            group_name: None,
+            queues: (0..3000).map(queue).collect(),
+        };
+        let packets = Reply::Client(status).to_packets().unwrap();
+        let numbers: Vec<u64> = packets
+            .iter()
+            .flat_map(|packet| {
+                assert!(packet.len() <= MAX_PACKET);
+                let (_, body) = crate::wire::open(packet).unwrap();
+                let Reply::Client(part) = serde_json::from_slice(body).unwrap() else { panic!() };
+                part.queues.into_iter().map(|queue| queue.queue.0)
+            })
+            .collect();
+        assert!(packets.len() > 1 && numbers.into_iter().eq(0..3000));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_not_a_request_and_nothing_panics(text in "\\PC{0,200}", bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Request::parse(&bytes).is_err());
+            let _ = Request::parse(text.as_bytes());
+        }
+    }
 }

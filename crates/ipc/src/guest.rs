@@ -1,0 +1,157 @@
+//! A guest's side: the page it shares, and its way to a server.
+//!
+//! Everything here is bounded in time, also when the server is frozen, and keeps the caller's errno. Fds that stay open are
+//! close-on-exec and have high numbers, so that programs which count on low ones are not disturbed.
+
+use crate::error::Error;
+use crate::peer::{Credentials, SERVICE, user};
+use crate::socket::{self, Deadline, Packet};
+use crate::wire::{self, Garbage, Kind};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::Resource;
+use std::path::Path;
+use std::time::Duration;
+use xsched_core::{ClientId, Hints};
+use xsched_queue::gate::Epoch;
+
+pub use crate::heartbeat::{Heartbeat, now};
+pub use crate::memory::SharedPage;
+pub use xsched_hal::RemoteControl;
+
+/// How a guest introduces itself.
+#[derive(Debug)]
+pub struct Hello {
+    /// The epoch of this attachment: every gate in the page carries it already (`GateWord::start`), and keeps it until the guest parts
+    /// from this server.
+    pub epoch: Epoch,
+    /// Name of the program, for people.
+    pub program: String,
+    /// Name that joins processes of one user into one unit of suspension.
+    pub group: Option<String>,
+    /// What all its queues start with.
+    pub hints: Hints,
+    /// For a server that stops device queues itself; lent for this connection.
+    pub control: Option<RemoteControl>,
+}
+
+/// An attachment to a server. Dropping it parts from the server, which forgets the guest at once.
+#[derive(Debug)]
+pub struct Session {
+    /// Becomes readable when the server says farewell, and hangs up when it is gone. Nothing is sent on it after the hello.
+    pub socket: OwnedFd,
+    /// See [`Session::ring`].
+    pub doorbell: OwnedFd,
+    /// The server's sign of life.
+    pub heartbeat: Heartbeat,
+    /// The guest's number.
+    pub client: ClientId,
+    /// The server.
+    pub server: Credentials,
+}
+
+/// What [`Session::poll`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The server is there and has nothing to say.
+    Up,
+    /// The connection is over, with the server's reason if it gave one.
+    Down(Option<String>),
+}
+
+/// Attaches to the server at `path`, within `patience`. From the return on, the server may close gates that carry `hello.epoch`; it reads
+/// the whole page now, so queues and edges from before are not lost.
+pub fn connect(path: &Path, page: &SharedPage, hello: &Hello, patience: Duration) -> Result<Session, Error> {
+    let deadline = Deadline::new(path, patience);
+    let socket = socket::connect(deadline)?;
+    let server = trusted(Credentials::of(socket.as_fd())?, path)?;
+    let (message, fds) = hello.to_wire(page)?;
+    socket::send(socket.as_fd(), &message, &fds, deadline)?;
+    let Packet { bytes, fds } = socket::receive(socket.as_fd(), "our hello", deadline)?;
+    let (kind, body) = open(&bytes)?;
+    let (Kind::Welcome, [doorbell, heartbeat]) = (kind, fds.as_slice()) else {
+        return Err(Garbage::Kind(kind as u16).into());
+    };
+    let client = ClientId(wire::Welcome::parse(body)?.client);
+    let heartbeat = Heartbeat::map(heartbeat.as_fd())?;
+    let doorbell = duplicate_high(doorbell.as_fd()).map_err(Error::system("fcntl(F_DUPFD_CLOEXEC)"))?;
+    Ok(Session { socket, doorbell, heartbeat, client, server })
+}
+
+/// Wakes the server that is at the other end of `doorbell`. Never waits; async-signal-safe.
+pub fn ring(doorbell: BorrowedFd<'_>) {
+    // The only other outcomes are that the counter is full, which never happens, and that the server is gone.
+    while rustix::io::write(doorbell, &1u64.to_ne_bytes()) == Err(Errno::INTR) {}
+}
+
+impl Session {
+    /// Wakes the server: to be called when `page.ring.push(…)` says so.
+    pub fn ring(&self) {
+        ring(self.doorbell.as_fd());
+    }
+
+    /// Whether the server is still there. Never waits.
+    pub fn poll(&self) -> Link {
+        match socket::try_receive(self.socket.as_fd()) {
+            Ok(None) => Link::Up,
+            Ok(Some(packet)) => Link::Down(match open(&packet.bytes) {
+                Err(Error::Refused(reason)) => Some(reason),
+                _ => None,
+            }),
+            Err(_) => Link::Down(None),
+        }
+    }
+}
+
+impl Hello {
+    fn to_wire<'a>(&'a self, page: &'a SharedPage) -> Result<(Vec<u8>, Vec<BorrowedFd<'a>>), Error> {
+        let mut fds = vec![page.fd()];
+        fds.extend(self.control.iter().flat_map(|control| &control.fds).map(AsFd::as_fd));
+        let blob_length = self.control.as_ref().map_or(0, |control| control.blob.len());
+        if fds.len() > wire::MAX_FDS || blob_length > wire::MAX_BLOB {
+            return Err(Error::TooLong { length: blob_length });
+        }
+        let message = wire::Hello {
+            layout: crate::page::LAYOUT,
+            epoch: self.epoch,
+            program: if self.program.is_empty() { "?".into() } else { self.program.clone() },
+            group: self.group.clone().filter(|group| !group.is_empty()),
+            hints: self.hints,
+            control: self.control.as_ref().map(|control| wire::Control {
+                kind: control.kind,
+                fds: control.fds.len(),
+                blob: control.blob.clone(),
+            }),
+        };
+        Ok((message.to_packet(), fds))
+    }
+}
+
+/// The same fd with a high number, or as it is if there is none.
+pub(crate) fn move_high(fd: OwnedFd) -> OwnedFd {
+    duplicate_high(fd.as_fd()).unwrap_or(fd)
+}
+
+/// A server's answer, a refusal as an error.
+pub(crate) fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Error> {
+    match wire::open(packet) {
+        Ok((Kind::Refused, body)) => Err(Error::Refused(wire::reason(body))),
+        Err(Garbage::Version(theirs)) => Err(Error::Version { theirs }),
+        other => Ok(other?),
+    }
+}
+
+fn duplicate_high(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let limit = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(1024).min(1024);
+    let from = i32::try_from(limit.saturating_sub(64)).unwrap_or(0);
+    rustix::io::fcntl_dupfd_cloexec(fd, from).or_else(|_| rustix::io::fcntl_dupfd_cloexec(fd, 3))
+}
+
+fn trusted(server: Credentials, path: &Path) -> Result<Credentials, Error> {
+    let uid = server.uid;
+    if uid == 0 || uid == rustix::process::getuid().as_raw() || user(SERVICE) == Some(uid) {
+        Ok(server)
+    } else {
+        Err(Error::Untrusted { path: path.into(), uid })
+    }
+}

@@ -1,0 +1,95 @@
+//! The server's sign of life: one word in a page that it writes and all its guests may read.
+//!
+//! The word holds the time of the server's last turn. A guest that finds it old knows that the server is dead or frozen without
+//! asking it. Only the server can write: the memory is sealed against any further writable mapping before it is handed out.
+
+use crate::error::Error;
+use crate::memory::Mapping;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::SealFlags;
+use rustix::time::{ClockId, clock_gettime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use xsched_core::Time;
+
+/// The server writes at least this often while any guest is attached.
+pub const EVERY: Duration = Duration::from_millis(100);
+/// A guest that sees no beat for so long parts from the server.
+pub const STALE_AFTER: Duration = Duration::from_millis(500);
+
+/// `CLOCK_MONOTONIC`.
+pub fn now() -> Time {
+    let t = clock_gettime(ClockId::Monotonic);
+    let (s, ns) = (u64::try_from(t.tv_sec).unwrap_or(0), u64::try_from(t.tv_nsec).unwrap_or(0));
+    Time::from_nanos(s.saturating_mul(1_000_000_000).saturating_add(ns))
+}
+
+/// Guest: the server's sign of life.
+#[derive(Debug)]
+pub struct Heartbeat(Mapping<AtomicU64>);
+
+/// Server: where the sign is given.
+#[derive(Debug)]
+pub struct Pulse {
+    word: Mapping<AtomicU64>,
+    fd: OwnedFd,
+}
+
+impl Heartbeat {
+    /// Maps what the server sent.
+    pub(crate) fn map(fd: BorrowedFd<'_>) -> Result<Heartbeat, Error> {
+        crate::memory::check(fd, LENGTH, SealFlags::SHRINK)?;
+        Mapping::shared(fd, LENGTH, false).map(Heartbeat)
+    }
+
+    /// When the server last took a turn.
+    pub fn last(&self) -> Time {
+        Time::from_nanos(self.0.get().load(Ordering::Relaxed))
+    }
+
+    /// Whether the server took no turn for so long that it counts as gone.
+    pub fn is_stale(&self, now: Time) -> bool {
+        now.since(self.last()) > STALE_AFTER
+    }
+}
+
+impl Pulse {
+    /// A new word, beating now.
+    pub fn create() -> Result<Pulse, Error> {
+        let fd = crate::memory::create(c"xsched-heartbeat", LENGTH, SealFlags::empty())?;
+        let word: Mapping<AtomicU64> = Mapping::shared(fd.as_fd(), LENGTH, true)?;
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::FUTURE_WRITE | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&fd, seals).map_err(Error::system("fcntl(F_ADD_SEALS)"))?;
+        let pulse = Pulse { word, fd };
+        pulse.beat(now());
+        Ok(pulse)
+    }
+
+    /// The server takes a turn.
+    pub fn beat(&self, now: Time) {
+        self.word.get().store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// To hand out.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+const LENGTH: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_reads_the_beat_and_cannot_map_it_writable() {
+        let pulse = Pulse::create().unwrap();
+        let heartbeat = Heartbeat::map(pulse.fd()).unwrap();
+        pulse.beat(Time::from_nanos(7));
+        assert_eq!(heartbeat.last(), Time::from_nanos(7));
+        assert!(heartbeat.is_stale(Time::from_nanos(8) + STALE_AFTER));
+        assert!(!heartbeat.is_stale(Time::from_nanos(7) + STALE_AFTER));
+        assert!(Mapping::<AtomicU64>::shared(pulse.fd(), LENGTH, true).is_err());
+    }
+}

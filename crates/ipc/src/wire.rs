@@ -1,0 +1,341 @@
+//! What stands in a packet: a header that never changes, and behind it what its kind says.
+//!
+//! One message is one packet of a SEQPACKET socket. Numbers are in the machine's own byte order, for both ends are on it. Texts
+//! stand behind the fixed part of a message, one after the other; their lengths are in the fixed part and must add up exactly. The
+//! header and [`Kind::Refused`] are the same in every version, so that any two versions can tell each other that they do not fit.
+
+use xsched_core::{Hint, HintKind, Hints};
+use xsched_queue::gate::Epoch;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Version of everything behind the header, the page's layout apart.
+pub const VERSION: u16 = 1;
+/// The largest packet, in bytes.
+pub const MAX_PACKET: usize = 64 * 1024;
+/// File descriptors that come with one packet at most; the kernel closes what is more.
+pub const MAX_FDS: usize = 16;
+/// The longest program or group name, in bytes.
+pub const MAX_NAME: usize = 255;
+/// The longest blob of a remote control, in bytes.
+pub const MAX_BLOB: usize = 4096;
+
+/// What a packet is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
+pub enum Kind {
+    /// Guest to server, first: a [`Hello`], with the page's fd and those of the remote control.
+    Hello = 1,
+    /// Server to guest: a [`Welcome`], with the doorbell's and the heartbeat's fd.
+    Welcome = 2,
+    /// Server to anybody: why the connection ends, as text.
+    Refused = 3,
+    /// Control: a `control::Request` as JSON.
+    Request = 4,
+    /// Control: a `control::Reply` as JSON.
+    Reply = 5,
+}
+
+/// A guest introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// `page::LAYOUT` of the guest.
+    pub layout: u32,
+    /// What the gates in its page carry.
+    pub epoch: Epoch,
+    /// Name of the program.
+    pub program: String,
+    /// Name of the group that it joins.
+    pub group: Option<String>,
+    /// What all its queues start with.
+    pub hints: Hints,
+    /// The remote control that comes along, its fds behind the page's.
+    pub control: Option<Control>,
+}
+
+/// A `hal::RemoteControl` as it stands in a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Who can read it.
+    pub kind: u32,
+    /// How many fds belong to it.
+    pub fds: usize,
+    /// The platform's own.
+    pub blob: Vec<u8>,
+}
+
+/// The server takes a guest in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Welcome {
+    /// The guest's number.
+    pub client: u32,
+}
+
+/// What is wrong with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Garbage {
+    /// No header of ours.
+    #[error("a packet of {0} bytes without our header")]
+    NoHeader(usize),
+    /// Written by another version.
+    #[error("version {0} instead of {VERSION}")]
+    Version(u16),
+    /// A kind that is not known, or not expected here.
+    #[error("a packet of kind {0}, which is not expected here")]
+    Kind(u16),
+    /// Too short, too long, or a field out of its range.
+    #[error("{0} is not valid")]
+    Field(&'static str),
+}
+
+/// A message as a packet.
+pub fn packet(kind: Kind, body: &[u8]) -> Vec<u8> {
+    let header = Header { magic: MAGIC, version: VERSION, kind: kind as u16 };
+    [header.as_bytes(), body].concat()
+}
+
+/// Kind and body of a packet. A refusal is understood from any version.
+pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
+    let no_header = Garbage::NoHeader(packet.len());
+    let (header, body) = Header::read_from_prefix(packet).map_err(|_| no_header)?;
+    let kind = match header.kind {
+        1 => Some(Kind::Hello),
+        2 => Some(Kind::Welcome),
+        3 => Some(Kind::Refused),
+        4 => Some(Kind::Request),
+        5 => Some(Kind::Reply),
+        _ => None,
+    };
+    match kind {
+        _ if header.magic != MAGIC => Err(no_header),
+        Some(Kind::Refused) => Ok((Kind::Refused, body)),
+        _ if header.version != VERSION => Err(Garbage::Version(header.version)),
+        Some(kind) => Ok((kind, body)),
+        None => Err(Garbage::Kind(header.kind)),
+    }
+}
+
+/// A refusal's text, made fit for one line.
+pub fn reason(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(1024).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+impl Hello {
+    /// As a packet. Names that are too long are cut, control characters in them become `?`.
+    pub fn to_packet(&self) -> Vec<u8> {
+        let (program, group) = (name(&self.program), self.group.as_deref().map(name));
+        let blob = self.control.as_ref().map(|control| control.blob.as_slice()).unwrap_or_default();
+        let hints: Vec<HintEntry> = self
+            .hints
+            .iter()
+            .map(|hint| HintEntry { code: hint.kind() as u64, value: hint.value() })
+            .collect();
+        let fixed = HelloFixed {
+            layout: self.layout,
+            epoch: self.epoch.number(),
+            program: program.len() as u32,
+            group: group.as_ref().map_or(NONE, |group| group.len() as u32),
+            hints: hints.len() as u32,
+            control: self.control.as_ref().map_or(NONE, |control| control.fds as u32),
+            control_kind: self.control.as_ref().map_or(0, |control| control.kind),
+            blob: blob.len() as u32,
+        };
+        let group = group.unwrap_or_default();
+        packet(
+            Kind::Hello,
+            &[fixed.as_bytes(), hints.as_bytes(), program.as_bytes(), group.as_bytes(), blob].concat(),
+        )
+    }
+
+    /// Reads the body of a packet.
+    pub fn parse(body: &[u8]) -> Result<Hello, Garbage> {
+        let (fixed, mut rest) =
+            HelloFixed::read_from_prefix(body).map_err(|_| Garbage::Field("the hello's length"))?;
+        let epoch = Epoch::from_number(fixed.epoch).ok_or(Garbage::Field("the epoch"))?;
+        let mut hints = Hints::default();
+        if fixed.hints as usize > xsched_core::hint::HINTS.len() {
+            return Err(Garbage::Field("the number of hints"));
+        }
+        for _ in 0..fixed.hints {
+            let (entry, behind) =
+                HintEntry::read_from_prefix(rest).map_err(|_| Garbage::Field("a hint's length"))?;
+            rest = behind;
+            let kind = u8::try_from(entry.code).ok().and_then(HintKind::from_code);
+            let hint = kind.and_then(|kind| Hint::new(kind, entry.value).ok());
+            hints.set(hint.ok_or(Garbage::Field("a hint"))?);
+        }
+        let program = take_name(&mut rest, fixed.program, "the program's name")?;
+        let group = match fixed.group {
+            NONE => None,
+            length => Some(take_name(&mut rest, length, "the group's name")?),
+        };
+        let blob = take(&mut rest, fixed.blob, MAX_BLOB, "the remote control's blob")?;
+        let control = match fixed.control {
+            NONE if fixed.control_kind != 0 || !blob.is_empty() => {
+                return Err(Garbage::Field("the remote control"));
+            }
+            NONE => None,
+            fds if fds as usize >= MAX_FDS => {
+                return Err(Garbage::Field("the remote control's number of fds"));
+            }
+            fds => Some(Control { kind: fixed.control_kind, fds: fds as usize, blob: blob.to_vec() }),
+        };
+        if !rest.is_empty() {
+            return Err(Garbage::Field("the hello's length"));
+        }
+        Ok(Hello { layout: fixed.layout, epoch, program, group, hints, control })
+    }
+}
+
+impl Welcome {
+    /// As a packet.
+    pub fn to_packet(&self) -> Vec<u8> {
+        packet(Kind::Welcome, self.as_bytes())
+    }
+
+    /// Reads the body of a packet.
+    pub fn parse(body: &[u8]) -> Result<Welcome, Garbage> {
+        Welcome::read_from_bytes(body).map_err(|_| Garbage::Field("the welcome's length"))
+    }
+}
+
+const MAGIC: u32 = u32::from_le_bytes(*b"XSch");
+/// Length of a text, or count of fds, of something that is not there.
+const NONE: u32 = u32::MAX;
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Header {
+    magic: u32,
+    version: u16,
+    kind: u16,
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct HelloFixed {
+    layout: u32,
+    epoch: u32,
+    program: u32,
+    group: u32,
+    hints: u32,
+    control: u32,
+    control_kind: u32,
+    blob: u32,
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct HintEntry {
+    code: u64,
+    value: i64,
+}
+
+fn name(text: &str) -> String {
+    let mut clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    clean.truncate(clean.floor_char_boundary(MAX_NAME));
+    clean
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: u32, most: usize, what: &'static str) -> Result<&'a [u8], Garbage> {
+    let taken = rest.split_at_checked(length as usize).filter(|_| length as usize <= most);
+    let (taken, behind) = taken.ok_or(Garbage::Field(what))?;
+    *rest = behind;
+    Ok(taken)
+}
+
+fn take_name(rest: &mut &[u8], length: u32, what: &'static str) -> Result<String, Garbage> {
+    let bytes = take(rest, length, MAX_NAME, what)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Garbage::Field(what))?;
+    if text.is_empty() || text.chars().any(char::is_control) {
+        Err(Garbage::Field(what))
+    } else {
+        Ok(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hello() -> Hello {
+        let mut hints = Hints::default();
+        hints.set(Hint::new(HintKind::Priority, -5).unwrap());
+        hints.set(Hint::new(HintKind::Deadline, 77).unwrap());
+        Hello {
+            layout: 1,
+            epoch: Epoch::FIRST,
+            program: "hash cät".into(),
+            group: Some("job".into()),
+            hints,
+            control: Some(Control { kind: 3, fds: 2, blob: vec![1, 2, 3] }),
+        }
+    }
+
+    #[test]
+    fn a_hello_reads_back() {
+        let bare = Hello { group: None, control: None, hints: Hints::default(), ..hello() };
+        for hello in [hello(), bare] {
+            let packet = hello.to_packet();
+            let (kind, body) = open(&packet).unwrap();
+            assert_eq!((kind, Hello::parse(body)), (Kind::Hello, Ok(hello)));
+        }
+    }
+
+    #[test]
+    fn names_are_cut_and_cleaned_by_the_sender_and_refused_by_the_reader_otherwise() {
+        let long = Hello { program: format!("a\n{}", "ä".repeat(300)), ..hello() };
+        let packet = long.to_packet();
+        let read = Hello::parse(open(&packet).unwrap().1).unwrap();
+        assert!(read.program.starts_with("a?ä") && read.program.len() <= MAX_NAME);
+        let dirty: Vec<u8> =
+            hello().to_packet().iter().map(|b| if *b == b' ' { b'\n' } else { *b }).collect();
+        assert_eq!(Hello::parse(open(&dirty).unwrap().1), Err(Garbage::Field("the program's name")));
+    }
+
+    #[test]
+    fn another_version_is_named_but_its_refusal_is_understood() {
+        let mut other = hello().to_packet();
+        other[4..6].copy_from_slice(&9u16.to_ne_bytes());
+        assert_eq!(open(&other), Err(Garbage::Version(9)));
+        let mut refused = packet(Kind::Refused, b"no");
+        refused[4..6].copy_from_slice(&9u16.to_ne_bytes());
+        assert_eq!(open(&refused), Ok((Kind::Refused, &b"no"[..])));
+    }
+
+    #[test]
+    fn a_truncated_or_lengthened_hello_is_refused() {
+        let whole = hello().to_packet();
+        for length in 0..whole.len() {
+            assert!(open(&whole[..length]).and_then(|(_, body)| Hello::parse(body)).is_err(), "{length}");
+        }
+        let longer = [whole, vec![0]].concat();
+        assert!(Hello::parse(open(&longer).unwrap().1).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_are_refused_and_nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(open(&bytes).is_err());
+            let _ = Hello::parse(&bytes);
+            let _ = Welcome::parse(&bytes);
+            let _ = reason(&bytes);
+        }
+
+        #[test]
+        fn a_hello_with_changed_bytes_is_refused_or_is_another_valid_hello(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+        ) {
+            let mut packet = hello().to_packet();
+            for (at, byte) in changes {
+                let at = at.index(packet.len());
+                packet[at] = byte;
+            }
+            if let Ok((Kind::Hello, body)) = open(&packet) && let Ok(read) = Hello::parse(body) {
+                let again = read.to_packet();
+                prop_assert_eq!(Hello::parse(open(&again).unwrap().1), Ok(read));
+            }
+        }
+    }
+}
