@@ -15,9 +15,10 @@ const ABI: u32 = 1;
 /// `xsched_shim_bind` of libxsched.so: fills the table, where each slot belongs to the name at its place, and
 /// returns 0; or returns anything else and why is its own to say.
 ///
-/// It is called by one thread at a time and never from within itself. It stores to a slot only when that function can
-/// be called, because other threads may call it at once. It must not wait for another thread or process: the loader's
-/// lock may be held by the caller.
+/// It is called by one thread at a time and never from within itself; once in a process, and once more in a child that was
+/// forked in the middle. It stores to a slot only when that function can be called, because other threads may call it at
+/// once. It must not wait for another thread or process: the caller may hold the loader's lock. `libOpenCL.so.1`, given
+/// to `dlopen` without a path, is this stand-in; `self_dir` says which folder to keep out of when looking for the real one.
 type Bind = unsafe extern "C" fn(
     abi: u32,
     platform: *const c_char,

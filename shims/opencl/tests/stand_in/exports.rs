@@ -9,7 +9,7 @@ use crate::stage::{Stage, run, stand_in, system_loader};
 /// `name@@version` of every row of the table.
 macro_rules! symbols {
     ($($name:ident $version:literal $fallback:ident;)*) => {
-        const TABLE: &[&str] = &[$(concat!(stringify!($name), "@@", $version)),*];
+        pub(crate) const TABLE: &[&str] = &[$(concat!(stringify!($name), "@@", $version)),*];
     };
 }
 
@@ -31,7 +31,7 @@ fn exports(library: &Path) -> BTreeSet<String> {
 #[test]
 fn the_library_exports_the_table_and_nothing_else() {
     let table = TABLE.iter().map(|symbol| (*symbol).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(table.len(), 134);
+    assert_eq!(table.len(), TABLE.len());
     assert_eq!(exports(&stand_in()), table);
 }
 

@@ -96,6 +96,7 @@ impl Stage {
 
     /// What the test's libxsched.so prints when it binds.
     pub(crate) fn bind_line(&self) -> String {
-        format!("bind 1 opencl {} 134 clBuildProgram..clWaitForEvents\n", self.shims().display())
+        let slots = crate::exports::TABLE.len();
+        format!("bind 1 opencl {} {slots} clBuildProgram..clWaitForEvents\n", self.shims().display())
     }
 }
