@@ -15,10 +15,10 @@ const ABI: u32 = 1;
 /// `xsched_shim_bind` of libxsched.so: fills the table, where each slot belongs to the name at its place, and
 /// returns 0; or returns anything else and why is its own to say.
 ///
-/// It is called by one thread at a time and never from within itself; once in a process, and once more in a child that was
-/// forked in the middle. It stores to a slot only when that function can be called, because other threads may call it at
-/// once. It must not wait for another thread or process: the caller may hold the loader's lock. `libOpenCL.so.1`, given
-/// to `dlopen` without a path, is this stand-in; `self_dir` says which folder to keep out of when looking for the real one.
+/// It is called once in a process, never from within itself, and once more in a child forked in the middle. It stores to
+/// a slot only when that function can be called, because other threads may call it at once. It must not wait for another
+/// thread or process: the caller may hold the loader's lock. `libOpenCL.so.1` given to `dlopen` without a path is this
+/// stand-in; `self_dir` says which folder to keep out of when looking for the real one.
 type Bind = unsafe extern "C" fn(
     abi: u32,
     platform: *const c_char,
@@ -33,8 +33,8 @@ static BINDER: AtomicU64 = AtomicU64::new(NOBODY);
 const NOBODY: u64 = 0;
 const DONE: u64 = u64::MAX;
 
-/// How often, and a millisecond at a time, a thread waits for another one that binds. Only a deadlock takes a minute: the
-/// other waits for the loader's lock while a library constructor further down this thread's stack holds it.
+/// How often, for a millisecond each, a thread waits for another one that binds. Only a deadlock takes a minute: the other
+/// waits for the loader's lock while a library constructor further down this thread's stack holds it.
 const PATIENCE: u32 = 60_000;
 
 /// Where a call that found its slot unbound has to go. Keeps errno.

@@ -1,6 +1,6 @@
 //! Stand-in for libOpenCL.so.1: every export jumps through a table that libxsched.so fills at the first call.
 //!
-//! Invariant: a slot of the table holds the address of [`first_call`] until it gets its final one; then it never changes.
+//! Invariant: a slot of the table holds the address of `first_call` until it gets its final one, which never changes.
 //! Deliberately absent: everything else. No OpenCL logic, no allocation, no thread, no dependency, no constructor, and
 //! no DT_NEEDED on libxsched.so: a process that never calls OpenCL pays for a small file being mapped, nothing more.
 
