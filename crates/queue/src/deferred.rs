@@ -1,0 +1,382 @@
+//! Deferred mode: commands wait in a buffer for a worker thread, which launches them in order while nobody holds the queue.
+//!
+//! For programs that submit commands through the API, and for one thread that feeds queues of different urgency. The worker alone
+//! launches and puts marks; who waits for a command waits for the next mark behind it. At most [`LaunchConfig::threshold`]
+//! commands are in flight, so that few are left to wait for when the queue is suspended.
+//!
+//! Locks: `state` (see [`State`]) is never held across a call of the queue's or a command's; `preemption` is held across the
+//! calls that stop and start the device queue, which by their contract never wait for anybody inside the vendor's library.
+//! `preemption` before `state`. Deliberately absent: copies of arguments, and any bound on the buffer.
+
+mod state;
+mod worker;
+
+use crate::gate::Holders;
+use crate::weakenable;
+use state::{Outcome, State};
+use std::sync::PoisonError;
+use xsched_core::Level;
+use xsched_core::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, thread};
+use xsched_hal::queue::require;
+use xsched_hal::{Error, HwCommand, HwQueue, Preemption};
+
+weakenable! {
+    /// What happened inside a launch happens before whoever finds nothing left to launch.
+    const LAUNCHED: Ordering = Release, "deferred_launched"
+}
+weakenable! {
+    /// A submit wakes the sleeping worker.
+    const SUBMIT_WAKES: bool, "deferred_submit"
+}
+weakenable! {
+    /// A resume wakes the sleeping worker.
+    const RESUME_WAKES: bool, "deferred_resume"
+}
+weakenable! {
+    /// The end wakes the sleeping worker.
+    const DROP_WAKES: bool, "deferred_drop"
+}
+weakenable! {
+    /// Progress wakes those who wait for it.
+    const PROGRESS_WAKES: bool, "deferred_progress"
+}
+weakenable! {
+    /// How far the device queue shall be stopped is read after the lock was taken that orders the steps to there.
+    const DECIDES_LOCKED: bool, "deferred_control"
+}
+
+/// A queue in deferred mode. Dropping it resumes it, waits until everything submitted is complete, and ends the worker.
+pub struct Deferred {
+    shared: Arc<Shared>,
+    worker: Option<thread::JoinHandle<()>>,
+}
+
+/// A submitted command, to wait for.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    number: u64,
+    outcome: Outcome,
+}
+
+/// How the worker launches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaunchConfig {
+    /// Most commands in flight. More keep the device busy over longer hiccups, fewer make Level 1 quicker.
+    pub threshold: usize,
+    /// Commands per mark: as many are launched in a row once the threshold was reached. At least 1, at most `threshold`.
+    pub batch: usize,
+}
+
+/// When a suspension begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At once.
+    Now,
+    /// Once everything submitted before the call is complete.
+    Done,
+    /// At the next moment at which nothing is left to do.
+    Idle,
+}
+
+/// What a suspension waits for, once it has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// Nothing: a command that the worker is just launching still gets to the device. Never waits for anybody inside the vendor's
+    /// library, so this is for threads that must not.
+    Asked,
+    /// No further command is launched after the return.
+    Held,
+    /// Nothing runs after the return: what is in flight is complete (Level 1), or the running command has ended or
+    /// was interrupted (Levels 2 and 3).
+    Quiet,
+}
+
+/// Whether a queue has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Everything submitted is complete.
+    Idle,
+    /// Something is pending or in flight.
+    Ready,
+}
+
+impl Deferred {
+    /// Starts a worker for `queue`; suspensions stop the device queue up to `level`, which the queue must have.
+    pub fn new(queue: std::sync::Arc<dyn HwQueue>, level: Level) -> Result<Deferred, Error> {
+        require(&*queue, level)?;
+        let shared = Arc::new(Shared {
+            queue,
+            state: Mutex::new(State::new(level)),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+            preemption: Mutex::new(Preemption::default()),
+            unlaunched: AtomicUsize::new(0),
+        });
+        let (name, its) = ("xsched-deferred", shared.clone());
+        let worker = thread::Builder::new().name(name.into()).spawn(move || its.work());
+        let worker = worker.map_err(|e| Error::Thread { name, errno: e.raw_os_error().unwrap_or(0) })?;
+        Ok(Deferred { shared, worker: Some(worker) })
+    }
+
+    /// The device's own queue.
+    pub fn queue(&self) -> &std::sync::Arc<dyn HwQueue> {
+        &self.shared.queue
+    }
+
+    /// Puts a command behind all others; returns at once. It is dropped on the worker's thread, right after its launch.
+    pub fn submit(&self, command: Box<dyn HwCommand>) -> Ticket {
+        // Relaxed: a thread sees its own submits, and those of others by whatever made it know of them.
+        self.shared.unlaunched.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.shared.lock();
+        let (number, outcome) = state.push(command);
+        self.shared.wake_worker(state, SUBMIT_WAKES);
+        Ticket { number, outcome }
+    }
+
+    /// Waits until the device has completed the command; while the queue is suspended, until somebody resumes it. The error is the
+    /// command's own, or the device's if it will never be known whether the command is complete.
+    pub fn wait(&self, ticket: &Ticket) -> Result<(), Error> {
+        self.forbid_on_worker("wait")?;
+        self.shared.wait_for(ticket.number, Some(&ticket.outcome));
+        ticket.outcome.get().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Waits until everything submitted before is complete. The error is the first since the last call; [`Deferred::wait`] tells
+    /// each command's own.
+    pub fn wait_all(&self) -> Result<(), Error> {
+        self.forbid_on_worker("wait_all")?;
+        let submitted = self.shared.lock().submitted();
+        self.shared.wait_for(submitted, None);
+        self.shared.lock().first_error.take().map_or(Ok(()), Err)
+    }
+
+    /// Whether a submitted command is not launched yet. One atomic load: a direct launch on the device queue asks this first.
+    #[inline]
+    pub fn has_unlaunched(&self) -> bool {
+        self.shared.unlaunched.load(Ordering::Acquire) != 0
+    }
+
+    /// Waits until everything submitted before is launched, so that a direct launch by the caller comes behind it. Inside a callback
+    /// of a command that the worker is launching, returns at once.
+    pub fn wait_launched(&self) {
+        if self.is_worker() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        let submitted = state.submitted();
+        while state.launched() < submitted {
+            state = self.shared.wait_progress(state);
+        }
+    }
+
+    /// Looks at the device, without waiting.
+    pub fn query(&self) -> Readiness {
+        let mark = self.shared.lock().mark_behind_all();
+        if let Some(placed) = mark {
+            match placed.mark.is_complete() {
+                Ok(false) => return Readiness::Ready,
+                Ok(true) => self.shared.complete(placed.behind, Ok(())),
+                Err(error) => self.shared.complete(placed.behind, Err(error)),
+            }
+        }
+        if self.shared.lock().is_idle() { Readiness::Idle } else { Readiness::Ready }
+    }
+
+    /// Commands that wait for their launch, and commands that are launched and not known to be complete.
+    pub fn counts(&self) -> (usize, usize) {
+        self.shared.lock().counts()
+    }
+
+    /// `holder` holds the queue back. Idempotent. An error tells that the device queue is not stopped as far as it should be;
+    /// nothing is launched nevertheless.
+    pub fn suspend(&self, holder: Holders, when: When, until: Until) -> Result<(), Error> {
+        if when != When::Now {
+            self.forbid_on_worker("suspend at a later time")?;
+        }
+        let mut state = self.shared.lock();
+        // Who holds the queue already would wait for himself.
+        while when != When::Now && !state.holders.contains(holder) {
+            let submitted = state.submitted();
+            drop(state);
+            self.shared.wait_for(submitted, None);
+            state = self.shared.lock();
+            if when == When::Done || state.is_idle() {
+                break;
+            }
+        }
+        state.holders.set(holder);
+        while until >= Until::Held && state.launching && !self.is_worker() {
+            state = self.shared.wait_progress(state);
+        }
+        drop(state);
+        let reached = self.shared.apply()?;
+        match self.shared.queue.deactivate().filter(|_| reached > Level::Block) {
+            _ if until < Until::Quiet || self.is_worker() => Ok(()),
+            Some(deactivate) => deactivate.wait_stopped(),
+            None => {
+                let launched = self.shared.lock().launched();
+                self.shared.wait_for(launched, None);
+                Ok(())
+            }
+        }
+    }
+
+    /// `holder` lets go; the queue goes on if nobody else holds it. Idempotent. An error tells that the device queue could not
+    /// be started; the next resume tries again.
+    pub fn resume(&self, holder: Holders) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        state.holders.clear(holder);
+        self.shared.wake_worker(state, RESUME_WAKES);
+        self.shared.apply().map(drop)
+    }
+
+    /// Takes out all commands that are not launched yet; whoever waits for one gets [`Error::Discarded`].
+    pub fn discard(&self) {
+        let mut state = self.shared.lock();
+        let commands = state.discard();
+        self.shared.unlaunched.fetch_sub(commands.len(), LAUNCHED);
+        self.shared.notify_progress(&state);
+        self.shared.wake_worker(state, SUBMIT_WAKES);
+        // The commands are the program's: dropped without a lock.
+        drop(commands);
+    }
+
+    /// Changes the level up to which suspensions stop the device queue, a present one included.
+    pub fn set_level(&self, level: Level) -> Result<(), Error> {
+        require(&*self.shared.queue, level)?;
+        self.shared.lock().level = level;
+        self.shared.apply().map(drop)
+    }
+
+    /// Changes how the worker launches.
+    pub fn set_launch_config(&self, config: LaunchConfig) -> Result<(), Error> {
+        let LaunchConfig { threshold, batch } = config;
+        let bad = |what, value| Error::Value {
+            call: "set_launch_config",
+            what,
+            value: i64::try_from(value).unwrap_or(i64::MAX),
+        };
+        if threshold == 0 {
+            return Err(bad("threshold", threshold));
+        }
+        if batch == 0 || batch > threshold {
+            return Err(bad("batch", batch));
+        }
+        let mut state = self.shared.lock();
+        state.config = config;
+        self.shared.wake_worker(state, SUBMIT_WAKES);
+        Ok(())
+    }
+
+    fn is_worker(&self) -> bool {
+        self.worker.as_ref().is_some_and(|worker| worker.thread().id() == thread::current().id())
+    }
+
+    /// A callback that waits for the worker would wait for itself.
+    fn forbid_on_worker(&self, call: &'static str) -> Result<(), Error> {
+        let why = "inside a command of the same queue";
+        if self.is_worker() { Err(Error::NotAllowed { call, why }) } else { Ok(()) }
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        const ATTEMPTS: u32 = 3;
+        let is_worker = self.is_worker();
+        let mut state = self.shared.lock();
+        state.holders = Holders::default();
+        state.is_ending = true;
+        self.shared.wake_worker(state, DROP_WAKES);
+        let is_started = (0..ATTEMPTS).any(|_| self.shared.apply().is_ok());
+        // A device queue that cannot be started is dead: what it has may never end. Rather a thread left behind than a program that
+        // hangs.
+        if let Some(worker) = self.worker.take().filter(|_| is_started && !is_worker) {
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Default for LaunchConfig {
+    fn default() -> Self {
+        LaunchConfig { threshold: 16, batch: 8 }
+    }
+}
+
+/// What the worker and the callers share.
+struct Shared {
+    /// The standard library's `Arc`: nothing is synchronized by it, and loom's holds no trait object.
+    queue: std::sync::Arc<dyn HwQueue>,
+    state: Mutex<State>,
+    /// The worker sleeps here, see [`State::worker_sleeps`].
+    work: Condvar,
+    /// Everybody else sleeps here, see [`State::waiting`].
+    progress: Condvar,
+    preemption: Mutex<Preemption>,
+    /// Commands submitted and not launched.
+    unlaunched: AtomicUsize,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_worker(&self, mut state: MutexGuard<'_, State>, wakes: bool) {
+        let sleeps = std::mem::take(&mut state.worker_sleeps);
+        drop(state);
+        if sleeps && wakes {
+            self.work.notify_one();
+        }
+    }
+
+    fn notify_progress(&self, state: &State) {
+        if state.waiting > 0 && PROGRESS_WAKES {
+            self.progress.notify_all();
+        }
+    }
+
+    fn wait_progress<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let mut state = self.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    /// Waits until command `number` and all before it are complete, or `outcome` is known.
+    fn wait_for(&self, number: u64, outcome: Option<&Outcome>) {
+        let mut state = self.lock();
+        let number = number.min(state.submitted());
+        state.wanted = state.wanted.max(number);
+        while state.completed < number && outcome.is_none_or(|outcome| outcome.get().is_none()) {
+            state = match state.mark_behind(number) {
+                Some(placed) => {
+                    drop(state);
+                    self.complete(placed.behind, placed.mark.wait());
+                    self.lock()
+                }
+                None => self.wait_progress(state),
+            };
+        }
+    }
+
+    /// The mark behind the first `behind` commands has come.
+    fn complete(&self, behind: u64, result: Result<(), Error>) {
+        let mut state = self.lock();
+        state.complete(behind, result);
+        self.notify_progress(&state);
+    }
+
+    /// Stops or starts the device queue as the holders want it now. Whoever changes them calls this afterwards; the last to
+    /// get the lock sees all changes.
+    fn apply(&self) -> Result<Level, Error> {
+        let early = self.lock().wanted_level();
+        let mut preemption = self.preemption.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = if DECIDES_LOCKED { self.lock().wanted_level() } else { early };
+        preemption.bring(&*self.queue, wanted)?;
+        Ok(preemption.reached())
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;

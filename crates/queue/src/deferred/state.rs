@@ -1,0 +1,191 @@
+//! What is pending, in flight and marked, and what the worker does next. Plain data: no lock, no wait, no call of the device's.
+//!
+//! Commands are numbered from 1 in the order of their submits: first those that are complete, then those in flight, then those
+//! pending, without gaps. So a number and two lengths say where a command is.
+
+use super::{LaunchConfig, Level};
+use crate::gate::Holders;
+use crate::weakenable;
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+use xsched_hal::{Error, HwCommand, Mark};
+
+weakenable! {
+    /// A command is claimed in the same locked step in which the holders are looked at.
+    const CLAIMS: bool, "deferred_claim"
+}
+
+/// Set when a command failed. Written and read under the state's lock, or after it: no synchronization of its own is needed.
+pub(super) type Outcome = Arc<OnceLock<Error>>;
+
+#[derive(Clone)]
+pub(super) struct Placed {
+    /// All commands up to this number are before the mark.
+    pub(super) behind: u64,
+    pub(super) mark: Arc<dyn Mark>,
+}
+
+/// What the worker does next.
+pub(super) enum Step {
+    /// Launch this; [`State::launching`] is set.
+    Launch(Box<dyn HwCommand>, Outcome),
+    /// Put a mark behind the commands up to this number.
+    Mark(u64),
+    /// Wait for this mark: the window is full, or the end has come.
+    Wait(Placed),
+    /// Wait for something to do.
+    Sleep,
+    /// Go.
+    End,
+}
+
+pub(super) struct State {
+    pending: VecDeque<(Box<dyn HwCommand>, Outcome)>,
+    /// Taken by the worker (the last one may be in the middle of its launch) and not known to be complete.
+    in_flight: VecDeque<Outcome>,
+    /// Marks not known to be complete, oldest first.
+    marks: VecDeque<Placed>,
+    pub(super) completed: u64,
+    /// The highest number that somebody waits for: it gets a mark soon.
+    pub(super) wanted: u64,
+    /// The worker is about to launch a command or inside its launch.
+    pub(super) launching: bool,
+    pub(super) holders: Holders,
+    pub(super) level: Level,
+    pub(super) config: LaunchConfig,
+    pub(super) is_ending: bool,
+    /// The worker is asleep and nobody has notified it yet.
+    pub(super) worker_sleeps: bool,
+    /// Threads that wait for progress.
+    pub(super) waiting: usize,
+    /// Not told to anybody by `wait_all`.
+    pub(super) first_error: Option<Error>,
+}
+
+impl State {
+    pub(super) fn new(level: Level) -> State {
+        State {
+            pending: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            marks: VecDeque::new(),
+            completed: 0,
+            wanted: 0,
+            launching: false,
+            holders: Holders::default(),
+            level,
+            config: LaunchConfig::default(),
+            is_ending: false,
+            worker_sleeps: false,
+            waiting: 0,
+            first_error: None,
+        }
+    }
+
+    /// The number of the newest command.
+    pub(super) fn submitted(&self) -> u64 {
+        self.taken() + self.pending.len() as u64
+    }
+
+    /// The number of the newest command whose launch has returned.
+    pub(super) fn launched(&self) -> u64 {
+        self.taken() - u64::from(self.launching)
+    }
+
+    /// Commands pending and in flight.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.pending.len(), self.in_flight.len())
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// How far the device queue should be stopped.
+    pub(super) fn wanted_level(&self) -> Level {
+        if self.holders.is_empty() { Level::Block } else { self.level }
+    }
+
+    /// The oldest mark behind command `number`.
+    pub(super) fn mark_behind(&self, number: u64) -> Option<Placed> {
+        self.marks.iter().find(|placed| placed.behind >= number).cloned()
+    }
+
+    /// The mark behind everything, if nothing is left to launch or mark.
+    pub(super) fn mark_behind_all(&self) -> Option<Placed> {
+        self.mark_behind(self.submitted())
+    }
+
+    pub(super) fn push(&mut self, command: Box<dyn HwCommand>) -> (u64, Outcome) {
+        let outcome = Outcome::default();
+        self.pending.push_back((command, outcome.clone()));
+        (self.submitted(), outcome)
+    }
+
+    /// Decides the worker's next step; a launch is claimed with it, so that a suspension sees it.
+    pub(super) fn next(&mut self) -> Step {
+        let unmarked = self.taken() - self.marked();
+        let is_full = self.in_flight.len() >= self.config.threshold;
+        let may_launch = self.holders.is_empty() && !is_full && !self.pending.is_empty();
+        let is_awaited = self.wanted > self.marked();
+        if unmarked > 0 && (!may_launch || is_awaited || unmarked >= self.config.batch as u64) {
+            return Step::Mark(self.taken());
+        }
+        if may_launch && let Some((command, outcome)) = self.pending.pop_front() {
+            self.in_flight.push_back(outcome.clone());
+            self.launching = CLAIMS;
+            return Step::Launch(command, outcome);
+        }
+        let has_to_wait = self.is_ending || is_full && self.holders.is_empty() && !self.pending.is_empty();
+        match self.marks.front() {
+            Some(placed) if has_to_wait => Step::Wait(placed.clone()),
+            None if self.is_ending && self.is_idle() => Step::End,
+            _ => Step::Sleep,
+        }
+    }
+
+    /// Notes that a command failed.
+    pub(super) fn fail(&mut self, outcome: &Outcome, error: Error) {
+        // Only the first error of a command counts, and only that of the first command is kept for everybody.
+        if outcome.set(error.clone()).is_ok() {
+            self.first_error.get_or_insert(error);
+        }
+    }
+
+    pub(super) fn placed(&mut self, behind: u64, mark: Arc<dyn Mark>) {
+        self.marks.push_back(Placed { behind, mark });
+    }
+
+    /// The commands up to `behind` are complete, or will never be known to be.
+    pub(super) fn complete(&mut self, behind: u64, result: Result<(), Error>) {
+        self.marks.retain(|placed| placed.behind > behind);
+        while self.completed < behind
+            && let Some(outcome) = self.in_flight.pop_front()
+        {
+            self.completed += 1;
+            if let Err(error) = &result {
+                self.fail(&outcome, error.clone());
+            }
+        }
+    }
+
+    /// Takes out what is pending. The numbers stay: they count as in flight until the next mark.
+    pub(super) fn discard(&mut self) -> Vec<Box<dyn HwCommand>> {
+        let (commands, outcomes): (Vec<_>, Vec<_>) = self.pending.drain(..).unzip();
+        for outcome in &outcomes {
+            // Cannot be set already: only commands in flight fail.
+            let _ = outcome.set(Error::Discarded);
+        }
+        self.in_flight.extend(outcomes);
+        commands
+    }
+
+    /// The number of the newest command that is no longer pending.
+    fn taken(&self) -> u64 {
+        self.completed + self.in_flight.len() as u64
+    }
+
+    /// The number of the newest command with a mark behind it.
+    fn marked(&self) -> u64 {
+        self.marks.back().map_or(self.completed, |placed| placed.behind)
+    }
+}
