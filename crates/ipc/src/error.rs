@@ -64,6 +64,12 @@ pub enum Error {
         /// The peer's.
         theirs: u16,
     },
+    /// The guest's page is laid out as in another version.
+    #[error("the guest's page has layout {theirs}, the server's layout {}", crate::page::LAYOUT)]
+    Layout {
+        /// The guest's.
+        theirs: u32,
+    },
     /// The peer sent something that makes no sense.
     #[error("the peer sent garbage: {0}")]
     Garbage(#[from] Garbage),

@@ -131,10 +131,10 @@ pub(crate) fn create(name: &CStr, length: usize, seals: SealFlags) -> Result<Own
 
 /// Whether `fd` is memory of exactly this size that is sealed at least so.
 pub(crate) fn check(fd: BorrowedFd<'_>, length: usize, seals: SealFlags) -> Result<(), Error> {
-    const TMPFS_MAGIC: i64 = 0x0102_1994;
+    const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
     let bad = |why: String| Err(Error::BadPage(why));
     let kind = rustix::fs::fstatfs(fd).map_err(Error::system("fstatfs"))?.f_type;
-    if i64::from(kind) != TMPFS_MAGIC {
+    if kind != TMPFS_MAGIC {
         return bad(format!("it is a file on a file system of type {kind:#x}, not a memfd"));
     }
     let has = match rustix::fs::fcntl_get_seals(fd) {

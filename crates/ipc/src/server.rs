@@ -1,1 +1,246 @@
-//! The server side.
+//! xserver's side: the socket, who connects, and what they send. Nothing here ever waits.
+//!
+//! One server per socket: it holds a lock file beside it, and only its holder touches the socket file. Whatever a peer
+//! sends is either a whole valid [`Message`] or an error; its fds are closed with it.
+
+use crate::control::Request;
+use crate::error::Error;
+use crate::memory::GuestPage;
+use crate::peer::{self, Credentials};
+use crate::socket;
+use crate::wire::{self, Garbage, Kind};
+use rustix::event::EventfdFlags;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+use std::ffi::OsString;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use xsched_core::ClientId;
+use xsched_hal::RemoteControl;
+
+pub use crate::heartbeat::{EVERY as HEARTBEAT_EVERY, Pulse, now};
+
+/// A server's socket. Dropping it removes the socket file.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    path: PathBuf,
+    _lock: Lock,
+}
+
+/// Somebody who connected.
+#[derive(Debug)]
+pub struct Connection {
+    socket: OwnedFd,
+    credentials: Credentials,
+    pidfd: Option<OwnedFd>,
+}
+
+/// What somebody wants.
+#[derive(Debug)]
+pub enum Message {
+    /// To be scheduled.
+    Hello(Box<Newcomer>),
+    /// To know or to change something.
+    Request(Request),
+}
+
+/// Who wants to be scheduled.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// What it says about itself.
+    pub hello: wire::Hello,
+    /// Its page.
+    pub page: GuestPage,
+    /// What it hands over.
+    pub control: Option<RemoteControl>,
+}
+
+/// An eventfd that a guest rings. The server never reads it (the guest could make that wait): it is to be watched edge-triggered, and
+/// every write makes an edge.
+pub fn doorbell() -> Result<OwnedFd, Error> {
+    rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(Error::system("eventfd"))
+}
+
+impl Listener {
+    /// Takes the socket `path`, if no other server holds it. Missing directories are made; the socket file is open for everybody if
+    /// `public`, because rights are checked by credentials, else for its owner only.
+    pub fn bind(path: &Path, public: bool) -> Result<Listener, Error> {
+        let on_path = |call| move |errno| Error::Path { call, path: path.into(), errno };
+        if let Some(directory) = path.parent() {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
+            made.map_err(|e| {
+                on_path("create the directory of")(Errno::from_io_error(&e).unwrap_or(Errno::IO))
+            })?;
+        }
+        let lock = Lock::take(path)?;
+        match rustix::fs::unlink(path) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(on_path("remove the stale socket")(errno)),
+        }
+        let socket = socket::new()?;
+        rustix::net::bind(&socket, &socket::address(path)?).map_err(on_path("bind"))?;
+        let listener = Listener { socket, path: path.into(), _lock: lock };
+        let mode = if public { 0o666 } else { 0o600 };
+        rustix::fs::chmod(path, Mode::from_raw_mode(mode)).map_err(on_path("chmod"))?;
+        rustix::net::listen(&listener.socket, 128).map_err(on_path("listen"))?;
+        Ok(listener)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next one who waits to be taken in, if any. Fails with `EMFILE` or `ENFILE` if no fd is left for it.
+    pub fn accept(&self) -> Result<Option<Connection>, Error> {
+        let socket = loop {
+            match rustix::net::accept_with(&self.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) => break socket,
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(errno) => return Err(Error::System { call: "accept", errno }),
+            }
+        };
+        let credentials = Credentials::of(socket.as_fd())?;
+        let pidfd = peer::pidfd(socket.as_fd(), &credentials);
+        Ok(Some(Connection { socket, credentials, pidfd }))
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // Ours: the lock is still held.
+        let _ = rustix::fs::unlink(&self.path);
+    }
+}
+
+impl Connection {
+    /// Who it is.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Becomes readable when its process ends.
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// What it wants next, if it said so already. After an error there is nothing left to do but to part.
+    pub fn receive(&self) -> Result<Option<Message>, Error> {
+        let Some(packet) = socket::try_receive(self.socket.as_fd())? else { return Ok(None) };
+        let (kind, body) = match wire::open(&packet.bytes) {
+            Err(Garbage::Version(theirs)) => return Err(Error::Version { theirs }),
+            other => other?,
+        };
+        let message = match kind {
+            Kind::Hello => hello(body, packet.fds)?,
+            Kind::Request if packet.fds.is_empty() => Message::Request(Request::parse(body)?),
+            Kind::Request => return Err(Garbage::Field("the number of fds").into()),
+            other => return Err(Garbage::Kind(other as u16).into()),
+        };
+        Ok(Some(message))
+    }
+
+    /// Takes a guest in.
+    pub fn welcome(&self, client: ClientId, doorbell: BorrowedFd<'_>, pulse: &Pulse) -> Result<(), Error> {
+        let packet = wire::Welcome { client: client.0 }.to_packet();
+        match self.try_send(&packet, &[doorbell, pulse.fd()])? {
+            true => Ok(()),
+            false => Err(Error::System { call: "sendmsg", errno: Errno::AGAIN }),
+        }
+    }
+
+    /// Says why the connection ends, if there is room for it.
+    pub fn refuse(&self, reason: &str) {
+        let _ = self.try_send(&wire::packet(Kind::Refused, reason.as_bytes()), &[]);
+    }
+
+    /// Sends a packet if there is room for it now; false if not.
+    pub fn try_send(&self, packet: &[u8], fds: &[BorrowedFd<'_>]) -> Result<bool, Error> {
+        socket::try_send(self.socket.as_fd(), packet, fds)
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn hello(body: &[u8], fds: Vec<OwnedFd>) -> Result<Message, Error> {
+    // Before anything else, for the rest of the hello may differ with the layout.
+    let layout = body.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes));
+    if let Some(theirs) = layout.filter(|layout| *layout != crate::page::LAYOUT) {
+        return Err(Error::Layout { theirs });
+    }
+    let hello = wire::Hello::parse(body)?;
+    let mut fds = fds.into_iter();
+    let page = fds.next().ok_or(Garbage::Field("the number of fds"))?;
+    let rest: Vec<OwnedFd> = fds.collect();
+    if rest.len() != hello.control.as_ref().map_or(0, |control| control.fds) {
+        return Err(Garbage::Field("the number of fds").into());
+    }
+    let control = hello.control.as_ref().map(|control| RemoteControl {
+        kind: control.kind,
+        fds: rest,
+        blob: control.blob.clone(),
+    });
+    Ok(Message::Hello(Box::new(Newcomer { page: GuestPage::map(page.as_fd())?, hello, control })))
+}
+
+/// The lock file beside a socket; it holds the pid of its holder.
+#[derive(Debug)]
+struct Lock {
+    _file: OwnedFd,
+    path: PathBuf,
+}
+
+impl Lock {
+    fn take(socket: &Path) -> Result<Lock, Error> {
+        let mut path = OsString::from(socket);
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let on_path = |call| {
+            let path = path.clone();
+            move |errno| Error::Path { call, path, errno }
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        loop {
+            let file = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644)).map_err(on_path("open"))?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    let pid = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+                    return Err(Error::AlreadyRuns { path: socket.into(), pid });
+                }
+                Err(errno) => return Err(on_path("lock")(errno)),
+            }
+            // Its last holder may have removed it between our open and our lock: then it is nobody's, and we take a new one.
+            let ours = rustix::fs::fstat(&file).map_err(on_path("stat"))?;
+            match rustix::fs::lstat(&path) {
+                Ok(there) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) => {}
+                _ => continue,
+            }
+            rustix::fs::ftruncate(&file, 0).map_err(on_path("truncate"))?;
+            rustix::io::write(&file, format!("{}\n", std::process::id()).as_bytes())
+                .map_err(on_path("write"))?;
+            return Ok(Lock { _file: file, path });
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = rustix::fs::unlink(&self.path);
+    }
+}

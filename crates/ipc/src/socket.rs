@@ -121,11 +121,14 @@ pub(crate) fn try_receive(socket: BorrowedFd<'_>) -> Result<Option<Packet>, Erro
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let mut was_reset = false;
     let received = loop {
         match rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, flags) {
             Ok(received) => break received,
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Ok(None),
+            // The peer left something of ours unread when it closed. What it said before that can still be read.
+            Err(Errno::CONNRESET) if !was_reset => was_reset = true,
             Err(Errno::CONNRESET) => return Err(Error::Closed),
             Err(errno) => return Err(Error::System { call: "recvmsg", errno }),
         }

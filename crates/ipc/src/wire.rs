@@ -232,9 +232,12 @@ struct HintEntry {
 }
 
 fn name(text: &str) -> String {
-    let mut clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    clean.truncate(clean.floor_char_boundary(MAX_NAME));
-    clean
+    let mut length = 0;
+    let fits = |c: &char| {
+        length += c.len_utf8();
+        length <= MAX_NAME
+    };
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).take_while(fits).collect()
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: u32, most: usize, what: &'static str) -> Result<&'a [u8], Garbage> {
