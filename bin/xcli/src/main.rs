@@ -1,3 +1,63 @@
-//! The command line: run, list, hint, policy, config.
+//! xcli, the command line: runs programs under XSched, shows what xserver schedules, and gives it hints.
+//!
+//! Invariant: a command either writes its result to standard output and ends with 0, or writes one failure to standard error
+//! and ends with the failure's exit code (`failure.rs`). `run` replaces this process and so ends as its program does.
+//! Deliberately absent: any knowledge of vendors; what can be put in front of a program is what lies in the library folder.
 
-fn main() {}
+mod args;
+mod command;
+mod context;
+mod failure;
+mod launch;
+mod output;
+
+use args::{Cli, Command};
+use clap::Parser;
+use context::Context;
+use failure::Failure;
+use output::Output;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error, &words),
+    };
+    let output = Output::new(cli.json);
+    if cli.addr.is_some() || cli.port.is_some() {
+        output.warning(
+            "--addr and --port are without effect: HTTP comes with a later version, the socket is used",
+        );
+    }
+    let context = Context { output, socket: cli.socket };
+    let result = match cli.command {
+        Command::Run(run) => run.execute(&context),
+        Command::List(list) => list.execute(&context),
+        Command::Hint(hint) => hint.execute(&context),
+        Command::Policy(policy) => policy.execute(&context),
+        Command::Config(config) => config.execute(&context),
+        Command::Status(status) => status.execute(&context),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code().into()
+        }
+    }
+}
+
+/// Help and version as asked for, or what is wrong with the command line.
+fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    if json && !args::is_asked_for(error) {
+        let failure = Failure::usage(args::usage_message(error));
+        Output::new(true).failure(&failure);
+        return failure.exit_code().into();
+    }
+    // A reader who went away needs no help.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).unwrap_or(2).into()
+}

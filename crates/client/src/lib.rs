@@ -1,1 +1,231 @@
-//! Client side of the control socket, used by xcli.
+//! Asks xserver over its control socket: what it schedules, and to do something else.
+//!
+//! Invariant: no call waits longer than [`PATIENCE`] for each packet that it expects. A [`Client`] is good for any number of
+//! requests, one after the other; after an error it is not: connect again. Deliberately absent: the environment, which is the
+//! caller's to read, and trying again.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use rustix::io::Errno;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use xsched_core::Hint;
+use xsched_core::status::{ClientStatus, ServerStatus};
+use xsched_ipc::Error as IpcError;
+use xsched_ipc::address;
+use xsched_ipc::control::{self, ControlConnection, Reply, Request};
+
+pub use xsched_ipc::control::Target;
+
+/// The longest wait for the server to take a connection, and for each packet of an answer.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection to xserver.
+#[derive(Debug)]
+pub struct Client {
+    connection: ControlConnection,
+    path: PathBuf,
+}
+
+/// The policy in force, and those there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// Name of the policy in force.
+    pub current: String,
+    /// Name and help line of each.
+    pub available: Vec<(String, String)>,
+}
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no server at any of the places where one may be, or none that this process can talk to.
+    #[error("{}{}", Tried::heading(.0), Tried::list(.0))]
+    NoServer(Vec<Tried>),
+    /// The server said no; the text is its own and says what is allowed.
+    #[error("{0}")]
+    Refused(String),
+    /// The connection failed, or the server did not answer in time.
+    #[error("asking xserver at {} for {what}: {error}", path.display())]
+    Failed {
+        /// Where the server is.
+        path: PathBuf,
+        /// What it was asked.
+        what: &'static str,
+        /// Why.
+        error: IpcError,
+    },
+    /// The server gave an answer that does not belong to the request.
+    #[error("xserver at {} answered a request for {what} with {answer}: is it of another version?", path.display())]
+    Unexpected {
+        /// Where the server is.
+        path: PathBuf,
+        /// What it was asked.
+        what: &'static str,
+        /// What it said.
+        answer: String,
+    },
+}
+
+/// A place where there is no server.
+#[derive(Debug)]
+pub struct Tried {
+    /// Its socket.
+    pub path: PathBuf,
+    /// Why there is none.
+    pub error: IpcError,
+}
+
+impl Client {
+    /// Connects to the first server that answers: at `configured` alone if that is given, else at the usual places, where
+    /// `xdg_runtime_dir` is the value of `XDG_RUNTIME_DIR`.
+    pub fn connect(configured: Option<&Path>, xdg_runtime_dir: Option<&Path>) -> Result<Client, Error> {
+        let mut tried = Vec::new();
+        for path in address::candidates(configured, xdg_runtime_dir) {
+            match control::connect(&path, PATIENCE) {
+                Ok(connection) => return Ok(Client { connection, path }),
+                Err(error) => tried.push(Tried { path, error }),
+            }
+        }
+        Err(Error::NoServer(tried))
+    }
+
+    /// The socket of the server that was found.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The server as a whole.
+    pub fn status(&mut self) -> Result<ServerStatus, Error> {
+        const WHAT: &str = "its status";
+        match self.ask(WHAT, &Request::Status)? {
+            (_, Reply::Server(status)) => Ok(status),
+            (_, other) => Err(self.unexpected(WHAT, &other)),
+        }
+    }
+
+    /// All attached clients and their queues.
+    pub fn list(&mut self) -> Result<Vec<ClientStatus>, Error> {
+        const WHAT: &str = "the list of clients";
+        match self.ask(WHAT, &Request::List)? {
+            (clients, Reply::Done { .. }) => Ok(clients),
+            (_, other) => Err(self.unexpected(WHAT, &other)),
+        }
+    }
+
+    /// Sets a hint; answers how many queues it reached, and what the asker should know about it.
+    pub fn hint(&mut self, target: Target, hint: Hint) -> Result<(u32, Option<String>), Error> {
+        const WHAT: &str = "a hint";
+        match self.ask(WHAT, &Request::Hint { target, kind: hint.kind(), value: hint.value() })? {
+            (_, Reply::Done { count, note }) => Ok((count, note)),
+            (_, other) => Err(self.unexpected(WHAT, &other)),
+        }
+    }
+
+    /// The policy in force, and those there are.
+    pub fn policy(&mut self) -> Result<Policies, Error> {
+        self.ask_policies("its policy", &Request::Policy)
+    }
+
+    /// Changes the policy; answers what holds then.
+    pub fn set_policy(&mut self, name: &str) -> Result<Policies, Error> {
+        self.ask_policies("another policy", &Request::SetPolicy { name: name.into() })
+    }
+
+    fn ask_policies(&mut self, what: &'static str, request: &Request) -> Result<Policies, Error> {
+        match self.ask(what, request)? {
+            (_, Reply::Policy { current, available }) => Ok(Policies { current, available }),
+            (_, other) => Err(self.unexpected(what, &other)),
+        }
+    }
+
+    fn ask(&mut self, what: &'static str, request: &Request) -> Result<(Vec<ClientStatus>, Reply), Error> {
+        match self.connection.ask(request) {
+            Ok((_, Reply::Refused(why))) => Err(Error::Refused(why)),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(Error::Failed { path: self.path.clone(), what, error }),
+        }
+    }
+
+    fn unexpected(&self, what: &'static str, reply: &Reply) -> Error {
+        let answer = match reply {
+            Reply::Client(_) => "a client",
+            Reply::Server(_) => "its status",
+            Reply::Policy { .. } => "its policy",
+            Reply::Done { .. } => "\"done\"",
+            Reply::Refused(_) => "\"refused\"",
+        };
+        Error::Unexpected { path: self.path.clone(), what, answer: answer.into() }
+    }
+}
+
+impl Error {
+    /// Whether the reason is that no server was found.
+    pub fn is_no_server(&self) -> bool {
+        matches!(self, Error::NoServer(_))
+    }
+}
+
+impl Tried {
+    /// What it comes to, and what to do.
+    fn heading(tried: &[Tried]) -> &'static str {
+        if tried.iter().all(Tried::is_absence) {
+            "no server is running; start one with `xserver`, or name its socket. Looked at:"
+        } else {
+            "no server can be reached. Looked at:"
+        }
+    }
+
+    /// One indented line for each place.
+    fn list(tried: &[Tried]) -> String {
+        tried.iter().map(|place| format!("\n  {place}")).collect()
+    }
+
+    /// Whether nobody listens there, as against somebody who cannot be talked to.
+    fn is_absence(&self) -> bool {
+        matches!(self.error, IpcError::NoServer { errno: Errno::NOENT | Errno::CONNREFUSED, .. })
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.error {
+            IpcError::NoServer { errno: Errno::NOENT, .. } => write!(f, "{path}: there is no such socket"),
+            IpcError::NoServer { errno: Errno::CONNREFUSED, .. } => {
+                write!(f, "{path}: nobody listens (left behind by a server that is gone)")
+            }
+            IpcError::NoServer { errno, .. } => write!(f, "{path}: {errno}"),
+            other => write!(f, "{path}: {other}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_server_every_place_is_named_with_its_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing.sock");
+        let error = Client::connect(Some(&missing), None).unwrap_err();
+        assert!(error.is_no_server());
+        let text = error.to_string();
+        assert!(text.contains("start one with `xserver`"), "{text}");
+        assert!(text.contains(&format!("{}: there is no such socket", missing.display())), "{text}");
+    }
+
+    #[test]
+    fn something_else_at_the_socket_is_not_called_absence() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stream = file.path().with_extension("sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&stream).unwrap();
+        let text = Client::connect(Some(&stream), None).unwrap_err().to_string();
+        assert!(text.starts_with("no server can be reached"), "{text}");
+        assert!(text.contains(&format!("{}: ", stream.display())), "{text}");
+        std::fs::remove_file(stream).unwrap();
+    }
+}

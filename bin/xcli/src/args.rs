@@ -1,0 +1,159 @@
+//! The command line as a whole: global flags, the list of commands, and the flags that come from the table of hints.
+//!
+//! A new command is one line in [`Command`] and one file in `command/`, which has its own flags and help.
+
+use crate::command;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use std::path::PathBuf;
+use xsched_core::hint::{HINTS, HintInfo};
+use xsched_core::text::Expected;
+use xsched_core::{Hint, HintKind, Level};
+
+/// Runs programs under XSched, and shows and steers what xserver schedules.
+#[derive(Debug, Parser)]
+#[command(name = "xcli", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// Print one JSON value instead of text (errors too, on standard error)
+    #[arg(long, global = true, display_order = 900)]
+    pub(crate) json: bool,
+
+    /// Socket of xserver [default: XSCHED_SOCKET, else the first of the usual places that answers]
+    #[arg(long, global = true, value_name = "PATH", display_order = 901)]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Accepted from earlier versions; without effect
+    #[arg(short, long, value_name = "ADDR", hide_short_help = true)]
+    pub(crate) addr: Option<String>,
+
+    /// Accepted from earlier versions; without effect
+    #[arg(short, long, value_name = "PORT", hide_short_help = true)]
+    pub(crate) port: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no server.";
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(command::run::Run),
+    List(command::list::List),
+    Hint(command::hint::Hint),
+    Policy(command::policy::Policy),
+    Config(command::config::Config),
+    Status(command::status::Status),
+}
+
+/// Hints given on the command line: one flag for each row of the table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HintFlags(pub(crate) Vec<Hint>);
+
+/// One-letter flags that users of earlier versions type.
+const SHORT: &[(HintKind, char)] =
+    &[(HintKind::Priority, 'p'), (HintKind::Utilization, 'u'), (HintKind::Timeslice, 't')];
+
+impl Args for HintFlags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.args(HINTS.iter().map(hint_flag))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for HintFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<HintFlags, clap::Error> {
+        Ok(HintFlags(HINTS.iter().filter_map(|info| matches.get_one(info.name).copied()).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Reads a level, as settings do.
+pub(crate) fn level(text: &str) -> Result<Level, Expected> {
+    xsched_core::text::Value::parse(text)
+}
+
+/// Reads text that must not be empty.
+pub(crate) fn not_empty(text: &str) -> Result<String, Expected> {
+    if text.is_empty() { Err(Expected::new("a name")) } else { Ok(text.into()) }
+}
+
+/// The first line of what clap says, without its "error: ", and the lines that say what is allowed; not the usage.
+pub(crate) fn usage_message(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let end = text.find("\n\nUsage:").or_else(|| text.find("\n\nFor more")).unwrap_or(text.len());
+    text[..end].trim_end().into()
+}
+
+/// Whether clap's answer is what was asked for: help or the version.
+pub(crate) fn is_asked_for(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+}
+
+fn hint_flag(info: &'static HintInfo) -> Arg {
+    let short = SHORT.iter().find(|(kind, _)| *kind == info.kind).map(|(_, letter)| *letter);
+    Arg::new(info.name)
+        .long(info.name)
+        .short(short)
+        .value_name("N")
+        .help_heading("Hints")
+        .allow_negative_numbers(true)
+        .value_parser(hint_value(info))
+        .help(format!(
+            "{} [{} to {}{}, default {}]",
+            info.help.trim_end_matches('.'),
+            info.min,
+            info.max,
+            info.unit,
+            info.default
+        ))
+}
+
+fn hint_value(info: &'static HintInfo) -> impl TypedValueParser<Value = Hint> {
+    move |text: &str| {
+        let expected =
+            || Expected::new(format!("a whole number from {} to {}{}", info.min, info.max, info.unit));
+        Hint::parse(info.kind, info.name, text).map_err(|_| expected())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_row_of_the_hint_table_is_a_flag_of_run_and_of_hint() {
+        for info in HINTS {
+            let flag = format!("--{}={}", info.name, info.min);
+            let run = Cli::try_parse_from(["xcli", "run", &flag, "true"]).unwrap();
+            let Command::Run(run) = run.command else { panic!("not run") };
+            assert_eq!(run.hints.0, [Hint::new(info.kind, info.min).unwrap()]);
+            Cli::try_parse_from(["xcli", "hint", "--pid", "1", &flag]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
+        let error = Cli::try_parse_from(["xcli", "run", "--priority", "300", "true"]).unwrap_err();
+        assert_eq!(
+            usage_message(&error),
+            "invalid value '300' for '--priority <N>': expected a whole number from -256 to 255"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! `xcli list`: one line for each queue, and one for each client that has none.
+//!
+//! Deliberately absent: anything that follows changes; call it again, or from `watch`.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{Column, Table, printable, width};
+use clap::Args;
+use std::collections::BTreeMap;
+use xsched_core::HintKind;
+use xsched_core::status::{ClientStatus, QueueStatus};
+
+/// List the queues of all clients
+///
+/// STATE is "running" for a queue that has work and may run, "suspended" for one that has work and is held back, "idle" for one
+/// that has none, and "idle,held" for one that has none and would be held back. LV is the preemption level: 1 block, 2
+/// deactivate, 3 interrupt. LAUNCHED counts commands, SUSP suspensions. On a terminal, lines are cut to its width; --json has
+/// everything.
+#[derive(Debug, Args)]
+pub(crate) struct List {}
+
+const COLUMNS: &[Column] = &[
+    Column::Text("ID"),
+    Column::Number("PID"),
+    Column::CutEnd("USER"),
+    Column::CutEnd("PROGRAM"),
+    Column::CutEnd("GROUP"),
+    Column::Text("QUEUE"),
+    Column::CutStart("DEVICE"),
+    Column::Text("LV"),
+    Column::Number("PRIO"),
+    Column::Text("STATE"),
+    Column::Number("LAUNCHED"),
+    Column::Number("SUSP"),
+];
+
+impl List {
+    pub(crate) fn execute(self, context: &Context) -> Result<(), Failure> {
+        let clients = context.connect()?.list()?;
+        context.output.result(&clients, || {
+            if clients.is_empty() {
+                return "No client is attached: start a program with `xcli run`.\n".into();
+            }
+            let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+            table(&clients, &user_names(&users)).render(width())
+        })
+    }
+}
+
+fn table(clients: &[ClientStatus], users: &BTreeMap<u32, String>) -> Table {
+    let mut table = Table::new(COLUMNS);
+    for client in clients {
+        let user = users.get(&client.uid).cloned().unwrap_or_else(|| client.uid.to_string());
+        let group = client.group_name.clone().unwrap_or_else(|| client.group.to_string());
+        let head = [
+            client.client.to_string(),
+            client.pid.to_string(),
+            printable(&user),
+            printable(&client.program),
+            printable(&group),
+        ];
+        let mut row = |cells: [String; 7]| table.row(head.iter().cloned().chain(cells).collect());
+        if client.queues.is_empty() {
+            row(std::array::from_fn(|_| "-".into()));
+        }
+        for queue in &client.queues {
+            row(queue_cells(queue));
+        }
+    }
+    table
+}
+
+fn queue_cells(queue: &QueueStatus) -> [String; 7] {
+    let priority = queue.hints.get(&HintKind::Priority).copied();
+    let state = match (queue.ready, queue.suspended) {
+        (true, false) => "running",
+        (true, true) => "suspended",
+        (false, false) => "idle",
+        (false, true) => "idle,held",
+    };
+    [
+        queue.queue.to_string(),
+        queue.device.to_string(),
+        queue.level.number().to_string(),
+        priority.unwrap_or(HintKind::Priority.info().default).to_string(),
+        state.into(),
+        count(queue.launched),
+        count(queue.suspensions),
+    ]
+}
+
+/// A count in at most four to six characters: `9999`, `12k`, `3456k`, `12M`.
+fn count(n: u64) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..10_000_000 => format!("{}k", n / 1_000),
+        10_000_000..10_000_000_000 => format!("{}M", n / 1_000_000),
+        _ => format!("{}G", n / 1_000_000_000),
+    }
+}
+
+/// Names of users as /etc/passwd has them; users from elsewhere are shown by number.
+fn user_names(passwd: &str) -> BTreeMap<u32, String> {
+    let entry = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        Some((fields.nth(1)?.parse().ok()?, name.to_string()))
+    };
+    passwd.lines().rev().filter_map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xsched_core::text::Value;
+    use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId};
+
+    fn client(number: u32, queues: Vec<QueueStatus>) -> ClientStatus {
+        ClientStatus {
+            client: ClientId(number),
+            pid: 4711,
+            uid: 1000,
+            program: "hashcat".into(),
+            group: GroupId(number),
+            group_name: None,
+            queues,
+        }
+    }
+
+    fn queue(number: u64, ready: bool, suspended: bool) -> QueueStatus {
+        QueueStatus {
+            queue: QueueId(number),
+            device_id: DeviceId(1),
+            device: DeviceKey::parse("pci:0000:65:00.0").unwrap(),
+            level: Level::Block,
+            ready,
+            suspended,
+            contended: true,
+            launched: 123_456,
+            completed: 123_455,
+            suspensions: 17,
+            hints: BTreeMap::from([(HintKind::Priority, -5)]),
+        }
+    }
+
+    #[test]
+    fn each_queue_and_each_client_without_queues_is_a_line() {
+        let clients = [client(1, vec![queue(1, true, true), queue(2, false, false)]), client(2, vec![])];
+        let users = user_names("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\nbroken\n");
+        assert_eq!(
+            table(&clients, &users).render(usize::MAX),
+            "\
+ID  PID USER  PROGRAM GROUP QUEUE DEVICE           LV PRIO STATE     LAUNCHED SUSP
+c1 4711 alice hashcat g1    q1    pci:0000:65:00.0 1    -5 suspended     123k   17
+c1 4711 alice hashcat g1    q2    pci:0000:65:00.0 1    -5 idle          123k   17
+c2 4711 alice hashcat g2    -     -                -     - -                -    -
+"
+        );
+    }
+
+    #[test]
+    fn lines_fit_eighty_columns_even_with_long_names() {
+        let mut long = client(123, vec![queue(4567, true, true)]);
+        long.pid = 4_194_303;
+        long.program = "a-program-with-a-long-name".into();
+        long.group_name = Some("the-nightly-batch-of-everybody".into());
+        let users = BTreeMap::from([(1000, "firstname.lastname".to_string())]);
+        let text = table(&[long], &users).render(80);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn counts_stay_short() {
+        for (n, text) in
+            [(0, "0"), (9_999, "9999"), (10_000, "10k"), (10_000_000, "10M"), (u64::MAX, "18446744073G")]
+        {
+            assert_eq!(count(n), text);
+        }
+    }
+}

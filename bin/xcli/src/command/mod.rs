@@ -1,0 +1,8 @@
+//! The commands, one file each: flags, help, and what it does.
+
+pub(crate) mod config;
+pub(crate) mod hint;
+pub(crate) mod list;
+pub(crate) mod policy;
+pub(crate) mod run;
+pub(crate) mod status;

@@ -1,0 +1,128 @@
+//! `xcli run`: puts XSched in front of a program and becomes it.
+//!
+//! Invariant: whatever can be wrong on the command line is said before the program starts. Then this process *is* the program
+//! (exec): same pid, same terminal, its exit code and signals are its own. Deliberately absent: a connection to xserver; the
+//! program makes its own.
+
+use crate::args::{HintFlags, level, not_empty};
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::launch::environment::{LIBRARY_PATH, PRELOAD, library_path, preload};
+use crate::launch::library::Library;
+use crate::launch::{diagnose, program};
+use clap::Args;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use xsched_core::Level;
+use xsched_core::config::{KEYS, OnNoServer};
+
+/// Run a program under XSched
+///
+/// The program needs no change and nobody types LD_PRELOAD. The exit code is the program's own; 126 if it cannot be executed,
+/// 127 if it is not found. A program that starts others passes on what is set here.
+#[derive(Debug, Args)]
+#[command(override_usage = "xcli run [OPTIONS] [--] PROGRAM [ARGS]...")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) hints: HintFlags,
+
+    /// Suspend and resume together with all programs of this group
+    #[arg(long, value_name = "NAME", value_parser = not_empty, help_heading = "Scheduling")]
+    group: Option<String>,
+
+    /// Highest preemption level to use: 1 (block), 2 (deactivate) or 3 (interrupt)
+    #[arg(long, value_name = "LEVEL", value_parser = level, help_heading = "Scheduling")]
+    level: Option<Level>,
+
+    /// Without a server, wait for one at the first launch [default: run unscheduled until there is one]
+    #[arg(long, conflicts_with = "fail", help_heading = "Scheduling")]
+    wait: bool,
+
+    /// Without a server, let launches fail
+    #[arg(long, help_heading = "Scheduling")]
+    fail: bool,
+
+    /// Set LD_LIBRARY_PATH only, not LD_PRELOAD
+    #[arg(long, help_heading = "Loading")]
+    no_preload: bool,
+
+    /// Folder with libxsched.so and the stand-ins [default: ../lib/xsched seen from xcli, else the folder of xcli]
+    #[arg(long, value_name = "DIR", help_heading = "Loading")]
+    lib_dir: Option<PathBuf>,
+
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+impl Run {
+    pub(crate) fn execute(self, context: &Context) -> Result<(), Failure> {
+        let environment = self.environment(context)?;
+        let (name, arguments) =
+            self.program.split_first().ok_or_else(|| Failure::usage("which program is to be run?"))?;
+        let search_path = std::env::var_os("PATH");
+        let file = program::find(name, search_path.as_deref())?;
+        for warning in diagnose::diagnose(&file, search_path.as_deref()) {
+            context.output.warning(&warning);
+        }
+        let error = Command::new(&file).arg0(name).args(arguments).envs(environment).exec();
+        Err(Failure::new(Kind::NotExecutable, format!("cannot execute {}: {error}", file.display())))
+    }
+
+    /// The variables to set.
+    fn environment(&self, context: &Context) -> Result<Vec<(&'static str, OsString)>, Failure> {
+        let mut set: Vec<(&'static str, OsString)> = Vec::new();
+        for hint in &self.hints.0 {
+            set.push((hint.kind().info().env, hint.value().to_string().into()));
+        }
+        if let Some(group) = &self.group {
+            set.push((variable("group"), group.into()));
+        }
+        if let Some(level) = self.level {
+            set.push((variable("auto_xqueue_level"), level.number().to_string().into()));
+        }
+        let without_server = [(self.wait, OnNoServer::Wait), (self.fail, OnNoServer::Fail)];
+        for (_, answer) in without_server.iter().filter(|(given, _)| *given) {
+            set.push((variable("on_no_server"), answer.name().into()));
+        }
+        if let Some(socket) = &context.socket {
+            let socket = std::path::absolute(socket)
+                .map_err(|e| Failure::failed(format!("--socket {}: {e}", socket.display())))?;
+            set.push((variable("socket"), socket.into()));
+        }
+
+        let xcli = std::env::current_exe()
+            .map_err(|e| Failure::failed(format!("cannot find where xcli itself is: {e}")))?;
+        let library = Library::find(self.lib_dir.as_deref(), &xcli)?;
+        let path = library_path(&library, std::env::var_os(LIBRARY_PATH).as_deref()).ok_or_else(|| {
+            Failure::failed(format!(
+                "the loader cannot be told the folder {}: its path has a colon, semicolon or dollar sign in it",
+                library.dir.display()
+            ))
+        })?;
+        set.push((LIBRARY_PATH, path));
+        if !self.no_preload {
+            set.push((PRELOAD, preload(&library, std::env::var_os(PRELOAD).as_deref())));
+        }
+        Ok(set)
+    }
+}
+
+/// The environment variable of a setting.
+fn variable(name: &str) -> &'static str {
+    KEYS.iter().find(|key| key.name == name).map_or("", |key| key.env)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_that_run_sets_is_in_the_table() {
+        for name in ["group", "auto_xqueue_level", "on_no_server", "socket"] {
+            assert!(variable(name).starts_with("XSCHED_"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What of a program's file decides whether a library can be put in front of it: the machine it is for, and its loader.
+
+use object::Endianness;
+use object::elf::{EM_NONE, FileHeader32, FileHeader64, PF_X, PT_LOAD};
+use object::read::ReadCache;
+use object::read::elf::{FileHeader, ProgramHeader};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A program as far as the loader is concerned.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Elf {
+    /// 32 or 64.
+    pub(crate) bits: u8,
+    /// `e_machine`.
+    pub(crate) machine: u16,
+    /// The loader that it names (`PT_INTERP`); a program without one is static.
+    pub(crate) loader: Option<PathBuf>,
+}
+
+/// A file that can be executed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Executable {
+    Elf(Elf),
+    /// A script with the interpreter that it names, and that one's argument.
+    Script {
+        interpreter: PathBuf,
+        argument: Option<String>,
+    },
+}
+
+/// Reads the beginning of a file; `None` if it cannot be read or is something else.
+pub(crate) fn read(path: &Path) -> Option<Executable> {
+    let mut file = File::open(path).ok()?;
+    let mut head = Vec::new();
+    // The kernel reads 256 bytes.
+    file.by_ref().take(256).read_to_end(&mut head).ok()?;
+    if let Some(line) = head.strip_prefix(b"#!") {
+        return script(line);
+    }
+    file.rewind().ok()?;
+    let cache = ReadCache::new(file);
+    match head.get(..5)? {
+        b"\x7fELF\x02" => elf::<FileHeader64<Endianness>>(&cache, 64),
+        b"\x7fELF\x01" => elf::<FileHeader32<Endianness>>(&cache, 32),
+        _ => None,
+    }
+    .map(Executable::Elf)
+}
+
+fn script(line: &[u8]) -> Option<Executable> {
+    let line = line.split(|b| *b == b'\n').next()?.trim_ascii();
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    let (interpreter, argument) = line.split_at_checked(end)?;
+    if interpreter.is_empty() {
+        return None;
+    }
+    let argument = String::from_utf8_lossy(argument.trim_ascii()).into_owned();
+    Some(Executable::Script {
+        interpreter: OsStr::from_bytes(interpreter).into(),
+        argument: Some(argument).filter(|a| !a.is_empty()),
+    })
+}
+
+fn elf<H: FileHeader<Endian = Endianness>>(cache: &ReadCache<File>, bits: u8) -> Option<Elf> {
+    let header = H::parse(cache).ok()?;
+    let endian = header.endian().ok()?;
+    let machine = header.e_machine(endian);
+    let segments = header.program_headers(endian, cache).ok()?;
+    // An object file or a core dump is no program.
+    let runs = segments.iter().any(|s| s.p_type(endian) == PT_LOAD && s.p_flags(endian) & PF_X != 0);
+    if machine == EM_NONE || !runs {
+        return None;
+    }
+    let loader = segments.iter().find_map(|segment| segment.interpreter(endian, cache).ok().flatten());
+    Some(Elf { bits, machine, loader: loader.map(|path| OsStr::from_bytes(path).into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dynamic_program_names_its_loader() {
+        let Some(Executable::Elf(elf)) = read(Path::new("/proc/self/exe")) else { panic!("not ELF") };
+        assert!(elf.loader.unwrap().exists());
+        assert_eq!(usize::from(elf.bits), usize::BITS as usize);
+    }
+
+    #[test]
+    fn a_script_names_its_interpreter() {
+        let script = |line: &str, interpreter: &str, argument: Option<&str>| {
+            let argument = argument.map(String::from);
+            assert_eq!(
+                super::script(line.as_bytes()),
+                Some(Executable::Script { interpreter: interpreter.into(), argument })
+            );
+        };
+        script("/bin/sh\necho", "/bin/sh", None);
+        script(" /usr/bin/env  python3 \n", "/usr/bin/env", Some("python3"));
+        script("/bin/sh -e -u", "/bin/sh", Some("-e -u"));
+        assert_eq!(super::script(b"\n"), None);
+    }
+
+    #[test]
+    fn what_is_no_program_is_none() {
+        for path in ["/etc/passwd", "/dev/null", "/nonexistent", "/"] {
+            assert_eq!(read(Path::new(path)), None, "{path}");
+        }
+    }
+}

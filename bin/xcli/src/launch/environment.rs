@@ -1,0 +1,86 @@
+//! The two variables by which the loader finds the stand-ins first. Values that are already there are kept, and a nested
+//! `xcli run` adds nothing twice.
+
+use crate::launch::library::Library;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// Where the loader looks for libraries, before its usual places.
+pub(crate) const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+/// What the loader loads before the program's own libraries.
+pub(crate) const PRELOAD: &str = "LD_PRELOAD";
+
+/// The value of `LD_LIBRARY_PATH` with the library folder at its head; `None` if the loader cannot be told this folder,
+/// because its path has a separator in it.
+pub(crate) fn library_path(library: &Library, current: Option<&OsStr>) -> Option<OsString> {
+    let dir = library.dir.as_os_str();
+    // A `$` would begin a token such as $ORIGIN.
+    let is_plain = !dir.as_bytes().iter().any(|b| is_path_separator(b) || *b == b'$');
+    is_plain.then(|| put_first(&[dir.to_owned()], current, is_path_separator))
+}
+
+/// The value of `LD_PRELOAD` with all stand-ins at its head.
+pub(crate) fn preload(library: &Library, current: Option<&OsStr>) -> OsString {
+    // Here a space separates too; a stand-in that cannot be named by its path is found by name along LD_LIBRARY_PATH.
+    let is_plain = !library.dir.as_os_str().as_bytes().iter().any(is_preload_separator);
+    let name = |file: &OsString| if is_plain { library.dir.join(file).into() } else { file.clone() };
+    let stand_ins: Vec<OsString> = library.stand_ins.iter().map(name).collect();
+    put_first(&stand_ins, current, is_preload_separator)
+}
+
+fn is_path_separator(b: &u8) -> bool {
+    matches!(b, b':' | b';')
+}
+
+fn is_preload_separator(b: &u8) -> bool {
+    matches!(b, b':' | b' ')
+}
+
+/// `first`, then the entries of `current` which are not in `first`, with colons between them.
+fn put_first(first: &[OsString], current: Option<&OsStr>, is_separator: fn(&u8) -> bool) -> OsString {
+    let current = current.map(OsStr::as_bytes).filter(|value| !value.is_empty());
+    let entries = current.into_iter().flat_map(|value| value.split(is_separator)).map(OsStr::from_bytes);
+    let kept = entries.filter(|entry| !first.iter().any(|new| new == entry));
+    let all: Vec<&OsStr> = first.iter().map(OsString::as_os_str).chain(kept).collect();
+    all.join(OsStr::new(":"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library(dir: &str) -> Library {
+        Library { dir: dir.into(), stand_ins: vec!["liba.so.1".into(), "libb.so.2".into()] }
+    }
+
+    #[test]
+    fn values_that_are_there_stay_behind_ours() {
+        let library = library("/opt/x");
+        let path = |current: &str| library_path(&library, Some(OsStr::new(current))).unwrap();
+        assert_eq!(library_path(&library, None).unwrap(), "/opt/x");
+        assert_eq!(path(""), "/opt/x");
+        assert_eq!(path("/usr/a:/usr/b"), "/opt/x:/usr/a:/usr/b");
+        assert_eq!(path("/usr/a;:"), "/opt/x:/usr/a::", "an empty entry is the current folder");
+        let preload = |current: &str| preload(&library, Some(OsStr::new(current)));
+        assert_eq!(preload(""), "/opt/x/liba.so.1:/opt/x/libb.so.2");
+        assert_eq!(preload("libm.so.6 /l/c.so"), "/opt/x/liba.so.1:/opt/x/libb.so.2:libm.so.6:/l/c.so");
+    }
+
+    #[test]
+    fn doing_it_twice_changes_nothing() {
+        for current in ["", "/usr/a", "/usr/a:/opt/x", "/opt/x:/usr/a"] {
+            let library = library("/opt/x");
+            let once = library_path(&library, Some(OsStr::new(current))).unwrap();
+            assert_eq!(library_path(&library, Some(&once)), Some(once));
+            let once = preload(&library, Some(OsStr::new(current)));
+            assert_eq!(preload(&library, Some(&once)), once);
+        }
+    }
+
+    #[test]
+    fn a_folder_with_a_space_is_preloaded_by_name_and_one_with_a_colon_is_refused() {
+        assert_eq!(preload(&library("/my x"), None), "liba.so.1:libb.so.2");
+        assert_eq!(library_path(&library("/my x"), None).unwrap(), "/my x");
+        assert_eq!(library_path(&library("/a:b"), None), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! What `xcli run` does before the program takes over: finds the stand-ins, finds the program, says what will not work, and
+//! makes the environment.
+
+pub(crate) mod diagnose;
+pub(crate) mod elf;
+pub(crate) mod environment;
+pub(crate) mod library;
+pub(crate) mod program;
