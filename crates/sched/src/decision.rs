@@ -1,0 +1,139 @@
+//! Asks the policy about the devices where something changed, and makes its answers fit together.
+//!
+//! A group that is ready on several devices runs on all of them or on none. So devices that share such groups are decided
+//! together: where the policy's answers tear a group apart, it is held back everywhere, and its devices are decided again
+//! without it; the most urgent such group first. That ends, because each round leaves out one group more; and as long as
+//! the policy lets somebody run on each device, somebody runs in the end, because the last group left cannot be torn.
+
+use crate::policy::{Decision, DeviceView};
+use crate::scheduler::Scheduler;
+use crate::state::Verdict;
+use crate::timers::Timer;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use xsched_core::{DeviceId, GroupId, Time};
+
+type Decisions = BTreeMap<DeviceId, Decision>;
+
+impl Scheduler {
+    /// Decides all devices that changed, and those that hang together with them.
+    pub(crate) fn decide_devices(&mut self, now: Time) {
+        let mut changed = std::mem::take(&mut self.changes.devices);
+        while let Some(first) = changed.pop_first() {
+            let together = self.hanging_together(first);
+            changed.retain(|device| !together.contains(device));
+            for (device, decision) in self.ask_together(&together, now) {
+                self.adopt(device, decision, now);
+            }
+        }
+    }
+
+    /// Takes over for a group what was decided about its devices.
+    pub(crate) fn judge(&mut self, id: GroupId) {
+        let Some(group) = self.tables.groups.get_mut(&id) else { return };
+        // It runs on all devices where it is ready or on none, so the first one tells.
+        let first = group.ready_devices().next().and_then(|device| self.tables.devices.get(&device));
+        let runs = first.is_some_and(|device| device.running.binary_search(&id).is_ok());
+        group.verdict = match group.urgent {
+            None => Verdict::Idle,
+            Some(_) if runs => Verdict::Runs,
+            Some(_) => Verdict::Waits,
+        };
+        if group.verdict == Verdict::Runs && group.granted {
+            group.granted = false;
+            self.timers.clear(Timer::Grant(id));
+        }
+        self.changes.units.extend(group.units.keys().map(|&device| (id, device)));
+    }
+
+    /// The devices that are connected with this one by groups that are ready on several.
+    fn hanging_together(&self, first: DeviceId) -> BTreeSet<DeviceId> {
+        let mut found = BTreeSet::from([first]);
+        let mut todo = vec![first];
+        while let Some(device) = todo.pop() {
+            for group in self.spanning_on(device) {
+                todo.extend(self.ready_devices(group).filter(|&device| found.insert(device)));
+            }
+        }
+        found
+    }
+
+    fn ask_together(&self, devices: &BTreeSet<DeviceId>, now: Time) -> Decisions {
+        let mut without = BTreeSet::new();
+        let mut decisions: Decisions =
+            devices.iter().map(|&device| (device, self.ask(device, &without, now))).collect();
+        let spanning: BTreeSet<_> = (devices.iter().flat_map(|&device| self.spanning_on(device)))
+            .map(|group| (Reverse(self.tables.groups.get(&group).and_then(|group| group.urgent)), group))
+            .collect();
+        loop {
+            let before = without.len();
+            for &(_, group) in &spanning {
+                if !without.contains(&group) && self.is_torn(group, &decisions) {
+                    without.insert(group);
+                    for device in self.ready_devices(group) {
+                        decisions.insert(device, self.ask(device, &without, now));
+                    }
+                }
+            }
+            if without.len() == before {
+                return decisions;
+            }
+        }
+    }
+
+    fn ask(&self, id: DeviceId, without: &BTreeSet<GroupId>, now: Time) -> Decision {
+        let mut decision = Decision::default();
+        if let Some(device) = self.tables.devices.get(&id) {
+            self.policy.decide(&DeviceView::new(id, &device.ready, without), now, &mut decision);
+        }
+        decision.run.sort_unstable();
+        decision
+    }
+
+    /// Whether the group would run on some of its devices only.
+    fn is_torn(&self, group: GroupId, decisions: &Decisions) -> bool {
+        let runs = |device| decisions.get(&device).is_some_and(|d| d.run.binary_search(&group).is_ok());
+        let mut devices = self.ready_devices(group).map(runs);
+        let first = devices.next();
+        devices.any(|other| Some(other) != first)
+    }
+
+    /// Makes the decision the one in force and marks the groups and units that it changes something for.
+    fn adopt(&mut self, id: DeviceId, decision: Decision, now: Time) {
+        let Some(device) = self.tables.devices.get_mut(&id) else { return };
+        let Decision { run, floor, again } = decision;
+        if run != device.running {
+            let only_in = |some: &[GroupId], other: &[GroupId]| {
+                some.iter().filter(|group| other.binary_search(group).is_err()).copied().collect::<Vec<_>>()
+            };
+            self.changes.groups.extend(only_in(&run, &device.running));
+            self.changes.groups.extend(only_in(&device.running, &run));
+            device.running = run;
+        }
+        let (low, high) = (floor.min(device.floor), floor.max(device.floor));
+        let between = device.idle.range((low, GroupId(0))..(high, GroupId(0)));
+        self.changes.units.extend(between.map(|&(_, group)| (group, id)));
+        device.floor = floor;
+
+        match again {
+            Some(at) => self.timers.set(Timer::Slice(id), at, now),
+            None => self.timers.clear(Timer::Slice(id)),
+        }
+        let somebody_waits = device.ready.len() > device.running.len();
+        if somebody_waits && device.waiting_since.is_none() {
+            device.waiting_since = Some(now);
+            self.timers.set(Timer::Lease(id), now + self.probe_period(), now);
+        } else if !somebody_waits {
+            device.waiting_since = None;
+            self.timers.clear(Timer::Lease(id));
+        }
+    }
+
+    fn spanning_on(&self, device: DeviceId) -> impl Iterator<Item = GroupId> + '_ {
+        self.tables.devices.get(&device).into_iter().flat_map(|device| device.spanning.iter().copied())
+    }
+
+    fn ready_devices(&self, group: GroupId) -> impl Iterator<Item = DeviceId> + '_ {
+        self.tables.groups.get(&group).into_iter().flat_map(|group| group.ready_devices())
+    }
+}

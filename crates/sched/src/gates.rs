@@ -1,0 +1,123 @@
+//! From verdicts to operations: what each process should be told, compared with what it was told last.
+//!
+//! Looks only at units that something happened to. Also keeps the accounts of who ran for how long, and forgets units and
+//! groups that are gone.
+
+use crate::policy::Run;
+use crate::scheduler::Scheduler;
+use crate::state::{Group, Place, UnitState, Verdict};
+use crate::timers::Timer;
+use std::cmp::Reverse;
+use std::time::Duration;
+use xsched_core::hint::PRIORITY_NO_EXECUTE;
+use xsched_core::{DeviceId, GroupId, Operation, Time};
+
+/// Whether the group may not run on the unit's device whatever others do.
+pub(crate) fn is_never(group: &Group, unit: &UnitState) -> bool {
+    match group.urgent {
+        Some(priority) => priority == PRIORITY_NO_EXECUTE,
+        None => unit.priority() == PRIORITY_NO_EXECUTE,
+    }
+}
+
+/// Whether nothing of the unit may be launched, on a device with this floor.
+fn is_closed(group: &Group, unit: &UnitState, floor: i64) -> bool {
+    if is_never(group, unit) {
+        return true;
+    }
+    if group.granted {
+        return false;
+    }
+    match group.verdict {
+        Verdict::Waits => true,
+        Verdict::Runs | Verdict::Idle => matches!(unit.place, Place::Idle(priority) if priority < floor),
+    }
+}
+
+impl Scheduler {
+    /// Opens and closes the gates of a unit and tells its clients what is new to them.
+    pub(crate) fn settle(
+        &mut self,
+        group_id: GroupId,
+        device_id: DeviceId,
+        now: Time,
+        out: &mut Vec<Operation>,
+    ) {
+        let Some(device) = self.tables.devices.get_mut(&device_id) else { return };
+        let Some(group) = self.tables.groups.get_mut(&group_id) else { return };
+        let Some(unit) = group.units.get(&device_id) else { return };
+        let closed = is_closed(group, unit, device.floor);
+        let contended = device.is_contended_for(group_id);
+        let Some(unit) = group.units.get_mut(&device_id) else { return };
+        unit.closed = closed;
+
+        let runs = !closed && matches!(unit.place, Place::Ready(_));
+        if runs != unit.running_since.is_some() {
+            let run = account(unit, runs, now);
+            if let Place::Ready(priority) = unit.place
+                && let Some(seen) = device.ready.get_mut(&(Reverse(priority), group_id))
+            {
+                (seen.running_since, seen.ran) = (unit.running_since, unit.ran);
+            }
+            self.policy.on_run(device_id, group_id, run, now);
+        }
+
+        for (&client, gate) in &mut unit.gates {
+            let (suspend, contend) = (closed && gate.queues > 0, contended && gate.queues > 0);
+            if gate.suspended != suspend {
+                gate.suspended = suspend;
+                gate.suspensions += u64::from(suspend);
+                out.push(match suspend {
+                    true => Operation::Suspend { client, device: device_id },
+                    false => Operation::Resume { client, device: device_id },
+                });
+            }
+            if gate.contended != contend {
+                gate.contended = contend;
+                out.push(match contend {
+                    true => Operation::Contend { client, device: device_id },
+                    false => Operation::Relax { client, device: device_id },
+                });
+            }
+        }
+        unit.gates.retain(|_, gate| gate.queues > 0);
+    }
+
+    /// Forgets what has no queues and no clients any more. Comes after `settle`, which says the last word to those clients
+    /// that stay.
+    pub(crate) fn sweep(&mut self, id: GroupId) {
+        let Some(group) = self.tables.groups.get_mut(&id) else { return };
+        let gone: Vec<DeviceId> = (group.units.iter())
+            .filter_map(|(&device, unit)| unit.queues.is_empty().then_some(device))
+            .collect();
+        for device_id in gone {
+            group.units.remove(&device_id);
+            self.timers.clear(Timer::Lapsed(id, device_id));
+            self.policy.on_leave(device_id, id);
+            if let Some(device) = self.tables.devices.get_mut(&device_id) {
+                device.units = device.units.saturating_sub(1);
+                if device.units == 0 {
+                    self.timers.clear(Timer::Slice(device_id));
+                    self.timers.clear(Timer::Lease(device_id));
+                    self.tables.devices.remove(&device_id);
+                }
+            }
+        }
+        if group.clients.is_empty() && group.units.is_empty() {
+            self.timers.clear(Timer::Due(id));
+            self.timers.clear(Timer::Grant(id));
+            self.tables.groups.remove(&id);
+        }
+    }
+}
+
+/// Books the beginning or the end of a run.
+fn account(unit: &mut UnitState, runs: bool, now: Time) -> Run {
+    if runs {
+        unit.running_since = Some(now);
+        return Run::Began;
+    }
+    let after = unit.running_since.take().map_or(Duration::ZERO, |since| now.since(since));
+    unit.ran += after;
+    Run::Stopped { after }
+}

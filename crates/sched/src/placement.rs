@@ -1,0 +1,92 @@
+//! Puts a group that changed in its place on each of its devices.
+//!
+//! Afterwards the indexes of the devices (`ready`, `idle`, `spanning`, `active`) agree with the group's queues, and the devices
+//! that have to decide anew are marked. Cost: the group's devices, not its queues.
+
+use crate::policy::Unit;
+use crate::scheduler::Scheduler;
+use crate::state::{Device, Place, UnitState};
+use std::cmp::Reverse;
+use xsched_core::hint::PRIORITY_NO_EXECUTE;
+use xsched_core::{DeviceId, GroupId, Hints, Time};
+
+impl Scheduler {
+    pub(crate) fn place(&mut self, id: GroupId, now: Time) {
+        let Some(group) = self.tables.groups.get_mut(&id) else { return };
+        group.urgent = group.units.values().filter_map(UnitState::ready_priority).max();
+        let mut changed = false;
+        for (&device_id, unit) in &mut group.units {
+            let device = self.tables.devices.entry(device_id).or_default();
+            let place = place_of(unit, group.urgent);
+            if place != unit.place {
+                if leave(device, id, unit.place) {
+                    changed = true;
+                    self.changes.devices.insert(device_id);
+                }
+                if let Place::Idle(priority) = place {
+                    device.idle.insert((priority, id));
+                }
+                unit.place = place;
+            }
+            if let Place::Ready(priority) = place {
+                unit.ready_since.get_or_insert(now);
+                let top = unit.ready.first().and_then(|(_, queue)| self.tables.queues.get(queue));
+                let seen =
+                    view(id, unit, priority, top.map_or_else(Hints::default, |queue| queue.hints), now);
+                let before = device.ready.insert((Reverse(priority), id), seen.clone());
+                changed |= before != Some(seen);
+            } else {
+                unit.ready_since = None;
+            }
+        }
+        let spans = group.ready_devices().nth(1).is_some();
+        for (&device_id, unit) in &group.units {
+            let Some(device) = self.tables.devices.get_mut(&device_id) else { continue };
+            let is_ready = matches!(unit.place, Place::Ready(_));
+            if is_ready && spans {
+                device.spanning.insert(id);
+            } else {
+                device.spanning.remove(&id);
+            }
+            // Whether it runs here depends on all devices where it is ready.
+            if is_ready && changed {
+                self.changes.devices.insert(device_id);
+            }
+        }
+        let devices: Vec<DeviceId> = group.units.keys().copied().collect();
+        devices.into_iter().for_each(|device| self.update_contention(id, device, now));
+    }
+}
+
+/// Where the unit belongs, when its group's most urgent ready queue anywhere has priority `urgent`.
+fn place_of(unit: &UnitState, urgent: Option<i64>) -> Place {
+    match urgent {
+        _ if unit.queues.is_empty() => Place::Nowhere,
+        Some(urgent) if !unit.ready.is_empty() && urgent > PRIORITY_NO_EXECUTE => Place::Ready(urgent),
+        // Should it become ready here, it would be as urgent as it is elsewhere.
+        _ => Place::Idle(unit.priority().max(urgent.unwrap_or(PRIORITY_NO_EXECUTE))),
+    }
+}
+
+/// Takes the group out of the device's index; whether the policy saw it there.
+fn leave(device: &mut Device, id: GroupId, place: Place) -> bool {
+    match place {
+        Place::Nowhere => false,
+        Place::Idle(priority) => {
+            device.idle.remove(&(priority, id));
+            false
+        }
+        Place::Ready(priority) => device.ready.remove(&(Reverse(priority), id)).is_some(),
+    }
+}
+
+fn view(group: GroupId, unit: &UnitState, priority: i64, hints: Hints, now: Time) -> Unit {
+    Unit {
+        group,
+        priority,
+        hints,
+        ready_since: unit.ready_since.unwrap_or(now),
+        running_since: unit.running_since,
+        ran: unit.ran,
+    }
+}

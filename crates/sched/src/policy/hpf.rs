@@ -1,0 +1,19 @@
+//! Highest priority first: per device, only the ready groups of the highest priority run.
+//!
+//! Groups of the same priority share the device as the driver lets them. Nothing is remembered between decisions.
+
+use super::{Decision, DeviceView, Policy};
+use xsched_core::Time;
+
+/// Highest priority first.
+#[derive(Debug, Default)]
+pub struct Hpf;
+
+impl Policy for Hpf {
+    fn decide(&self, device: &DeviceView<'_>, _now: Time, decision: &mut Decision) {
+        let mut ready = device.ready().peekable();
+        let Some(top) = ready.peek().map(|unit| unit.priority) else { return };
+        decision.run.extend(ready.take_while(|unit| unit.priority == top).map(|unit| unit.group));
+        decision.floor = top;
+    }
+}

@@ -1,0 +1,243 @@
+//! What a policy is, and the table of all policies.
+//!
+//! A new policy is one file here and one row in `policies!`: its name, number and help derive from the row. A policy decides
+//! per device among the groups that are ready there. All the rest, which is the same for every policy, is the scheduler's:
+//! grace, leases, groups that span devices, `max_suspend`, groups of `PRIORITY_NO_EXECUTE`. Absent: clocks, threads, I/O.
+
+mod hpf;
+
+use crate::state::Readies;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+use xsched_core::text::{Expected, Value};
+use xsched_core::{DeviceId, GroupId, Hints, Time};
+
+pub use hpf::Hpf;
+
+/// Decides, per device, which of the ready groups run.
+///
+/// Implementations are pure: the same views, times and notifications give the same answers.
+pub trait Policy: Send + fmt::Debug {
+    /// Says who runs on the device from `now` on.
+    ///
+    /// Asked whenever something about the device's ready groups changed or the time of [`Decision::again`] has come. May be
+    /// asked several times for one moment with some groups left out (they are held back on another device), and only the
+    /// last answer comes true; what came true is told by [`Policy::on_run`].
+    fn decide(&self, device: &DeviceView<'_>, now: Time, decision: &mut Decision);
+
+    /// The group began or stopped to run on the device. For policies that keep accounts beyond [`Unit::run_time`].
+    fn on_run(&mut self, device: DeviceId, group: GroupId, run: Run, now: Time) {
+        let _ = (device, group, run, now);
+    }
+
+    /// The group has no queue on the device any more: forget it.
+    fn on_leave(&mut self, device: DeviceId, group: GroupId) {
+        let _ = (device, group);
+    }
+}
+
+/// A ready group on one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// The group.
+    pub group: GroupId,
+    /// Priority of its most urgent ready queue; of a group that is ready on several devices, the highest of all of them, so
+    /// that one top group is top everywhere.
+    pub priority: i64,
+    /// Hints of its most urgent ready queue on this device.
+    pub hints: Hints,
+    /// Since when it has been ready on this device.
+    pub ready_since: Time,
+    /// Since when it has been running on this device; `None` while it is held back.
+    pub running_since: Option<Time>,
+    /// How long it ran before that, since its first queue on this device was made.
+    pub ran: Duration,
+}
+
+impl Unit {
+    /// How long it has run on this device, the present run included. Time counts while it is ready and not held back,
+    /// whether or not it shared the device meanwhile.
+    pub fn run_time(&self, now: Time) -> Duration {
+        self.ran + self.running_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+}
+
+/// One device as a policy sees it.
+#[derive(Debug)]
+pub struct DeviceView<'a> {
+    device: DeviceId,
+    readies: &'a Readies,
+    without: &'a BTreeSet<GroupId>,
+}
+
+impl<'a> DeviceView<'a> {
+    pub(crate) fn new(device: DeviceId, readies: &'a Readies, without: &'a BTreeSet<GroupId>) -> Self {
+        DeviceView { device, readies, without }
+    }
+
+    /// Which device.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// The ready groups, most urgent first, equally urgent ones by number. None of them has `PRIORITY_NO_EXECUTE`.
+    pub fn ready(&self) -> impl Iterator<Item = &'a Unit> + '_ {
+        self.readies.values().filter(|unit| !self.without.contains(&unit.group))
+    }
+}
+
+/// A policy's answer for one device. Empty at first: nobody runs, idle groups may start, not to be asked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The ready groups that run; all others are held back.
+    pub run: Vec<GroupId>,
+    /// Idle groups of a lower priority are held back too, so that none of them slips in a first command before the policy
+    /// is asked about it. `i64::MIN` lets every idle group start, `i64::MAX` none.
+    pub floor: i64,
+    /// When to ask again even if nothing changes: the end of a time slice.
+    pub again: Option<Time>,
+}
+
+impl Default for Decision {
+    fn default() -> Decision {
+        Decision { run: Vec::new(), floor: i64::MIN, again: None }
+    }
+}
+
+/// What happened to a group on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It is ready and not held back.
+    Began,
+    /// It was held back, or is ready no more.
+    Stopped {
+        /// How long it ran.
+        after: Duration,
+    },
+}
+
+/// What is fixed about a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyInfo {
+    /// Which one.
+    pub kind: PolicyKind,
+    /// Its name; case does not matter where it is read.
+    pub name: &'static str,
+    /// Its number in the C interface (`XPolicyType`).
+    pub number: u32,
+    /// Whether somebody always runs on a device where somebody is ready to.
+    pub work_conserving: bool,
+    /// One line of help: the first line of the policy's file.
+    pub help: &'static str,
+}
+
+macro_rules! policies {
+    ($($kind:ident = $number:literal, $module:ident, $name:literal, work_conserving: $conserving:literal;)+) => {
+        /// Which policy.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u32)]
+        pub enum PolicyKind { $(
+            #[doc = concat!("`", $name, "`")]
+            $kind = $number
+        ),+ }
+
+        /// Every policy, in the order of their numbers.
+        pub const POLICIES: &[PolicyInfo] = &[$(*PolicyKind::$kind.info()),+];
+
+        impl PolicyKind {
+            /// What is fixed about this policy.
+            pub const fn info(self) -> &'static PolicyInfo {
+                match self { $(PolicyKind::$kind => const { &PolicyInfo {
+                    kind: PolicyKind::$kind,
+                    name: $name,
+                    number: $number,
+                    work_conserving: $conserving,
+                    help: first_doc_line(include_str!(concat!(stringify!($module), ".rs"))),
+                } }),+ }
+            }
+
+            /// A fresh policy of this kind.
+            pub fn build(self) -> Box<dyn Policy> {
+                match self { $(PolicyKind::$kind => Box::new($module::$kind::default())),+ }
+            }
+        }
+
+        impl Value for PolicyKind {
+            const EXPECTED: &'static str = concat!("the name of a policy:" $(, " ", $name)+);
+
+            fn parse(text: &str) -> Result<Self, Expected> {
+                let found = POLICIES.iter().find(|info| info.name.eq_ignore_ascii_case(text.trim()));
+                found.map(|info| info.kind).ok_or_else(|| Expected::new(Self::EXPECTED))
+            }
+
+            fn show(&self) -> String {
+                self.info().name.into()
+            }
+        }
+    };
+}
+
+policies! {
+    Hpf = 1, hpf, "HPF", work_conserving: true;
+}
+
+impl PolicyKind {
+    /// The policy with this number in the C interface.
+    pub fn from_number(number: u32) -> Option<PolicyKind> {
+        POLICIES.iter().find(|info| info.number == number).map(|info| info.kind)
+    }
+}
+
+impl FromStr for PolicyKind {
+    type Err = Expected;
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        Value::parse(text)
+    }
+}
+
+impl fmt::Display for PolicyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.info().name)
+    }
+}
+
+/// The first `//!` line of a source file without its mark, at compile time.
+const fn first_doc_line(source: &'static str) -> &'static str {
+    let (_mark, mut line) = source.split_at("//! ".len());
+    let mut end = 0;
+    let mut rest = line.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        if *byte == b'\n' {
+            line = line.split_at(end).0;
+            break;
+        }
+        end += 1;
+        rest = tail;
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_without_regard_to_case_and_numbers_read_back() {
+        for info in POLICIES {
+            assert_eq!(info.name.to_lowercase().parse(), Ok(info.kind));
+            assert_eq!(info.kind.to_string().parse(), Ok(info.kind));
+            assert_eq!(PolicyKind::from_number(info.number), Some(info.kind));
+            assert_eq!(info.kind.info(), info);
+            assert!(info.help.len() > 10 && !info.help.contains("//"), "{:?}", info.help);
+        }
+        assert_eq!(PolicyKind::from_number(0), None);
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_names_that_exist() {
+        let error = "FIFO".parse::<PolicyKind>().unwrap_err().to_string();
+        assert!(POLICIES.iter().all(|info| error.contains(info.name)), "{error}");
+    }
+}

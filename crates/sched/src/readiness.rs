@@ -1,0 +1,139 @@
+//! What the scheduler believes about queues: grace and lease.
+//!
+//! *Grace*: a queue that was told idle counts as ready for `grace` more, so that a program with gaps between its commands is
+//! not preempted in each. *Lease*: a ready queue that holds others back must make progress. Every quarter of a lease a few of
+//! the most urgent ready queues of each group that holds others back are probed; one that has not moved for a whole lease
+//! lapses: it counts as idle until it becomes ready anew or moves. A queue that is held back itself never lapses.
+
+use crate::scheduler::Scheduler;
+use crate::state::{Phase, Verdict};
+use crate::timers::Timer;
+use std::time::Duration;
+use xsched_core::{DeviceId, GroupId, Operation, QueueId, Time};
+
+/// Probes per group, device and round. A group with more queues that hang lets go of the device in several rounds.
+const PROBES: usize = 8;
+
+impl Scheduler {
+    pub(crate) fn queue_ready(&mut self, id: QueueId, now: Time) {
+        let Some(queue) = self.tables.queues.get_mut(&id) else { return };
+        match queue.phase {
+            Phase::Ready => {}
+            Phase::Idle | Phase::Draining | Phase::Lapsed => {
+                queue.moved_at = now;
+                self.set_phase(id, Phase::Ready);
+            }
+        }
+    }
+
+    pub(crate) fn queue_idle(&mut self, id: QueueId, now: Time) {
+        match self.tables.queues.get(&id).map(|queue| queue.phase) {
+            None | Some(Phase::Idle | Phase::Draining) => {}
+            Some(Phase::Lapsed) => self.set_phase(id, Phase::Idle),
+            Some(Phase::Ready) => {
+                self.set_phase(id, Phase::Draining);
+                self.timers.set(Timer::Grace(id), now + self.settings.grace, now);
+            }
+        }
+    }
+
+    pub(crate) fn grace_over(&mut self, id: QueueId) {
+        if self.tables.queues.get(&id).is_some_and(|queue| queue.phase == Phase::Draining) {
+            self.set_phase(id, Phase::Idle);
+        }
+    }
+
+    pub(crate) fn queue_progress(&mut self, id: QueueId, numbers: (u64, u64), now: Time) {
+        let Some(queue) = self.tables.queues.get_mut(&id) else { return };
+        // The first numbers say nothing about standing still.
+        let moved = queue.seen != Some(numbers);
+        queue.seen = Some(numbers);
+        if moved {
+            queue.moved_at = now;
+            if queue.phase == Phase::Lapsed {
+                self.set_phase(id, Phase::Ready);
+            }
+        } else if self.stands_still(id, now) >= Some(self.settings.lease) {
+            self.lapse(id, now);
+        }
+    }
+
+    /// Probes those who hold others back on the device. Lapses those whose answers do not come.
+    pub(crate) fn lease_tick(&mut self, id: DeviceId, now: Time, out: &mut Vec<Operation>) {
+        let Some(device) = self.tables.devices.get(&id) else { return };
+        if device.waiting_since.is_none() {
+            return;
+        }
+        let first_probe = out.len();
+        for &group in &device.running {
+            let Some(unit) = self.tables.unit(group, id) else { continue };
+            let ready =
+                unit.ready.iter().map(|&(_, queue)| queue).filter(|&queue| self.is_in(queue, Phase::Ready));
+            out.extend(ready.take(PROBES).map(|queue| Operation::Probe { queue }));
+        }
+        let period = self.probe_period();
+        self.timers.set(Timer::Lease(id), now + period, now);
+
+        // Whoever stands still for a lease has lapsed by its answer to an earlier probe, if it answered.
+        let silent: Vec<QueueId> = (out.iter().skip(first_probe))
+            .filter_map(|op| match *op {
+                Operation::Probe { queue } => Some(queue),
+                _ => None,
+            })
+            .filter(|&queue| self.stands_still(queue, now) >= Some(self.settings.lease + period))
+            .collect();
+        silent.into_iter().for_each(|queue| self.lapse(queue, now));
+    }
+
+    /// Probes lapsed queues, a few at a time in turn.
+    pub(crate) fn lapsed_tick(
+        &mut self,
+        group: GroupId,
+        device: DeviceId,
+        now: Time,
+        out: &mut Vec<Operation>,
+    ) {
+        let Some(unit) = self.tables.unit_mut(group, device) else { return };
+        let from = QueueId(unit.lapsed_cursor);
+        let round: Vec<QueueId> =
+            unit.lapsed.range(from..).chain(unit.lapsed.range(..from)).take(PROBES).copied().collect();
+        let Some(&last) = round.last() else { return };
+        unit.lapsed_cursor = last.0.saturating_add(1);
+        out.extend(round.into_iter().map(|queue| Operation::Probe { queue }));
+        self.timers.set(Timer::Lapsed(group, device), now + self.settings.lease, now);
+    }
+
+    pub(crate) fn probe_period(&self) -> Duration {
+        self.settings.lease / 4
+    }
+
+    /// For how long the queue has held others back without a sign of life; `None` if it holds nobody back.
+    fn stands_still(&self, id: QueueId, now: Time) -> Option<Duration> {
+        let queue = self.tables.queues.get(&id)?;
+        let group = self.tables.groups.get(&queue.group)?;
+        let unit = group.units.get(&queue.device)?;
+        let waiting_since = self.tables.devices.get(&queue.device)?.waiting_since?;
+        if queue.phase != Phase::Ready || group.verdict != Verdict::Runs {
+            return None;
+        }
+        Some(now.since(waiting_since.max(unit.running_since?).max(queue.moved_at)))
+    }
+
+    fn lapse(&mut self, id: QueueId, now: Time) {
+        let Some(queue) = self.tables.queues.get(&id) else { return };
+        let (group, device) = (queue.group, queue.device);
+        self.set_phase(id, Phase::Lapsed);
+        self.timers.start(Timer::Lapsed(group, device), now + self.settings.lease, now);
+    }
+
+    fn is_in(&self, id: QueueId, phase: Phase) -> bool {
+        self.tables.queues.get(&id).is_some_and(|queue| queue.phase == phase)
+    }
+
+    fn set_phase(&mut self, id: QueueId, phase: Phase) {
+        if phase != Phase::Draining {
+            self.timers.clear(Timer::Grace(id));
+        }
+        self.changes.groups.extend(self.tables.set_phase(id, phase));
+    }
+}

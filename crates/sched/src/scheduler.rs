@@ -1,0 +1,264 @@
+//! The scheduler: tell it what happened, ask it what to do.
+//!
+//! Invariant: between two calls of [`Scheduler::decide`] nothing that it answers for changes; operations told so far, replayed in
+//! order, give what [`Scheduler::is_suspended`] and [`Scheduler::is_contended`] say. Unknown ids are ignored everywhere: a client
+//! may have died while its event was under way.
+
+use crate::policy::{Policy, PolicyKind};
+use crate::state::{Phase, Tables};
+use crate::timers::{Timer, Timers};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use xsched_core::{ClientId, DeviceId, Event, GroupId, Hints, Operation, QueueId, Time};
+
+/// The times that the scheduler goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// For how long a queue that was told idle still counts as ready.
+    pub grace: Duration,
+    /// For how long a ready queue may hold others back without progress. At least 1 ms.
+    pub lease: Duration,
+    /// For how long a group may be held back without running for a moment. At least 1 ms.
+    pub max_suspend: Duration,
+    /// How long that moment is.
+    pub grant: Duration,
+    /// For how long a device counts as shared after one of the groups on it was last ready.
+    pub contended_linger: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            grace: Duration::from_micros(200),
+            lease: Duration::from_secs(1),
+            max_suspend: Duration::from_secs(2),
+            grant: Duration::from_millis(10),
+            contended_linger: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Keeps the state of all queues and decides who runs.
+#[derive(Debug)]
+pub struct Scheduler {
+    kind: Option<PolicyKind>,
+    pub(crate) policy: Box<dyn Policy>,
+    pub(crate) settings: Settings,
+    pub(crate) tables: Tables,
+    pub(crate) timers: Timers,
+    pub(crate) changes: Changes,
+    now: Time,
+}
+
+/// One queue, for status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueView {
+    /// Whose it is.
+    pub client: ClientId,
+    /// Its client's group.
+    pub group: GroupId,
+    /// What it is on.
+    pub device: DeviceId,
+    /// The hints that hold for it.
+    pub hints: Hints,
+    /// Whether the scheduler believes that it has something to run.
+    pub ready: bool,
+}
+
+/// What is to be looked at in the next decision.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Groups whose queues changed.
+    pub(crate) groups: BTreeSet<GroupId>,
+    /// Devices whose ready groups changed.
+    pub(crate) devices: BTreeSet<DeviceId>,
+    /// Units for which something else changed.
+    pub(crate) units: BTreeSet<(GroupId, DeviceId)>,
+}
+
+impl Scheduler {
+    /// A scheduler with nothing to schedule yet.
+    pub fn new(policy: PolicyKind, settings: Settings) -> Scheduler {
+        Scheduler { kind: Some(policy), ..Scheduler::with_policy(policy.build(), settings) }
+    }
+
+    /// A scheduler with a policy that is not in the table.
+    pub fn with_policy(policy: Box<dyn Policy>, settings: Settings) -> Scheduler {
+        let least = Duration::from_millis(1);
+        let settings = Settings {
+            lease: settings.lease.max(least),
+            max_suspend: settings.max_suspend.max(least),
+            ..settings
+        };
+        Scheduler {
+            kind: None,
+            policy,
+            settings,
+            tables: Tables::default(),
+            timers: Timers::default(),
+            changes: Changes::default(),
+            now: Time::ZERO,
+        }
+    }
+
+    /// Takes note of what happened at `now`. Several events may come before the next [`Scheduler::decide`].
+    pub fn handle(&mut self, event: Event, now: Time) {
+        let now = self.advance(now);
+        match event {
+            Event::ClientJoined { client, group } => self.tables.add_client(client, group),
+            Event::ClientLeft { client } => {
+                if let Some((group, queues)) = self.tables.remove_client(client) {
+                    queues.into_iter().for_each(|queue| self.timers.clear(Timer::Grace(queue)));
+                    self.changes.groups.insert(group);
+                }
+            }
+            Event::QueueCreated { queue, client, device, hints } => {
+                self.changes.groups.extend(self.tables.add_queue(queue, client, device, hints, now));
+            }
+            Event::QueueDestroyed { queue } => {
+                self.timers.clear(Timer::Grace(queue));
+                self.changes.groups.extend(self.tables.remove_queue(queue));
+            }
+            Event::QueueReady { queue } => self.queue_ready(queue, now),
+            Event::QueueIdle { queue } => self.queue_idle(queue, now),
+            Event::QueueProgress { queue, launched, completed } => {
+                self.queue_progress(queue, (launched, completed), now);
+            }
+            Event::QueueHint { queue, hint } => self.changes.groups.extend(self.tables.set_hint(queue, hint)),
+            Event::ClientHint { client, hint } => {
+                let Some(client) = self.tables.clients.get_mut(&client) else { return };
+                client.hints.set(hint);
+                for queue in client.queues.clone() {
+                    self.changes.groups.extend(self.tables.set_hint(queue, hint));
+                }
+            }
+        }
+    }
+
+    /// Appends what is to be done at `now`, in this order: contend, suspend, resume, relax, probe. So a device is not shared for
+    /// a moment between two who should not share it. Answers when to call again even if nothing happens; later than `now`.
+    pub fn decide(&mut self, now: Time, out: &mut Vec<Operation>) -> Option<Time> {
+        let now = self.advance(now);
+        let first = out.len();
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Grace(queue) => self.grace_over(queue),
+                Timer::Lease(device) => self.lease_tick(device, now, out),
+                Timer::Lapsed(group, device) => self.lapsed_tick(group, device, now, out),
+                Timer::Due(group) => self.due(group, now),
+                Timer::Grant(group) => self.grant_over(group),
+                Timer::Linger(group, device) => self.linger_over(group, device),
+                Timer::Slice(device) => drop(self.changes.devices.insert(device)),
+            }
+        }
+        for group in self.changes.groups.clone() {
+            self.place(group, now);
+        }
+        self.decide_devices(now);
+        let groups = std::mem::take(&mut self.changes.groups);
+        groups.iter().for_each(|&group| self.judge(group));
+        let units = std::mem::take(&mut self.changes.units);
+        for &(group, device) in &units {
+            self.settle(group, device, now, out);
+        }
+        let touched: BTreeSet<GroupId> = units.into_iter().map(|(group, _)| group).collect();
+        touched.into_iter().for_each(|group| self.update_due(group, now));
+        groups.into_iter().for_each(|group| self.sweep(group));
+        if let Some(new) = out.get_mut(first..) {
+            new.sort_by_key(|operation| match operation {
+                Operation::Contend { .. } => 0,
+                Operation::Suspend { .. } => 1,
+                Operation::Resume { .. } => 2,
+                Operation::Relax { .. } => 3,
+                Operation::Probe { .. } => 4,
+            });
+        }
+        self.timers.next()
+    }
+
+    /// Goes on with another policy; the next [`Scheduler::decide`] goes by it. Call that at once.
+    pub fn set_policy(&mut self, policy: PolicyKind) {
+        self.set_custom_policy(policy.build());
+        self.kind = Some(policy);
+    }
+
+    /// Goes on with a policy that is not in the table.
+    pub fn set_custom_policy(&mut self, policy: Box<dyn Policy>) {
+        self.policy = policy;
+        self.kind = None;
+        self.changes.devices.extend(self.tables.devices.keys());
+    }
+
+    /// The policy in force; `None` if it is not in the table.
+    pub fn policy(&self) -> Option<PolicyKind> {
+        self.kind
+    }
+
+    /// The times it goes by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether the queue counts as ready: it is, or its grace is not over. Not when its lease has lapsed.
+    pub fn is_ready(&self, queue: QueueId) -> bool {
+        self.queue(queue).is_some_and(|queue| queue.ready)
+    }
+
+    /// Whether the client is held back on the device, as of the last decision.
+    pub fn is_suspended(&self, client: ClientId, device: DeviceId) -> bool {
+        self.tables.gate(client, device).is_some_and(|gate| gate.suspended)
+    }
+
+    /// Whether the client shares the device with others, as of the last decision.
+    pub fn is_contended(&self, client: ClientId, device: DeviceId) -> bool {
+        self.tables.gate(client, device).is_some_and(|gate| gate.contended)
+    }
+
+    /// How often the client was suspended on the device since its first queue there was made.
+    pub fn suspensions(&self, client: ClientId, device: DeviceId) -> u64 {
+        self.tables.gate(client, device).map_or(0, |gate| gate.suspensions)
+    }
+
+    /// Whether the group runs for a moment only because it was held back for `max_suspend`.
+    pub fn is_granted(&self, group: GroupId) -> bool {
+        self.tables.groups.get(&group).is_some_and(|group| group.granted)
+    }
+
+    /// What is known of a queue.
+    pub fn queue(&self, id: QueueId) -> Option<QueueView> {
+        let queue = self.tables.queues.get(&id)?;
+        Some(QueueView {
+            client: queue.client,
+            group: queue.group,
+            device: queue.device,
+            hints: queue.hints,
+            ready: matches!(queue.phase, Phase::Ready | Phase::Draining),
+        })
+    }
+
+    /// The queues of a client, by number.
+    pub fn queues_of(&self, client: ClientId) -> impl Iterator<Item = QueueId> + '_ {
+        self.tables.clients.get(&client).into_iter().flat_map(|client| client.queues.iter().copied())
+    }
+
+    /// The group of a client.
+    pub fn group_of(&self, client: ClientId) -> Option<GroupId> {
+        self.tables.clients.get(&client).map(|client| client.group)
+    }
+
+    /// How many clients there are.
+    pub fn client_count(&self) -> usize {
+        self.tables.clients.len()
+    }
+
+    /// How many queues there are.
+    pub fn queue_count(&self) -> usize {
+        self.tables.queues.len()
+    }
+
+    /// Time does not run backwards, whatever the caller says.
+    fn advance(&mut self, now: Time) -> Time {
+        self.now = self.now.max(now);
+        self.now
+    }
+}

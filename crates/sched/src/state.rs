@@ -1,0 +1,305 @@
+//! The tables: clients, groups, queues, devices, and what is remembered of each.
+//!
+//! Invariants: a queue stands in `Client::queues` of its client and in `UnitState::queues` of its group on its device, under
+//! its current priority; a unit exists while it has queues, or has yet to be told that it has none. Ordered sets wherever the
+//! order of operations depends on it. Absent: rules. This file only puts in and takes out.
+
+use crate::policy::Unit;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+use xsched_core::hint::PRIORITY_NO_EXECUTE;
+use xsched_core::{ClientId, DeviceId, GroupId, Hint, Hints, QueueId, Time};
+
+/// The ready groups of a device, most urgent first.
+pub(crate) type Readies = BTreeMap<(Reverse<i64>, GroupId), Unit>;
+
+/// Orders queues: most urgent first, then by number.
+pub(crate) type Urgency = (Reverse<i64>, QueueId);
+
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) clients: HashMap<ClientId, Client>,
+    pub(crate) groups: HashMap<GroupId, Group>,
+    pub(crate) queues: HashMap<QueueId, Queue>,
+    pub(crate) devices: HashMap<DeviceId, Device>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) group: GroupId,
+    /// Given for the client as a whole; they hold for its queues to come.
+    pub(crate) hints: Hints,
+    pub(crate) queues: BTreeSet<QueueId>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) client: ClientId,
+    pub(crate) group: GroupId,
+    pub(crate) device: DeviceId,
+    pub(crate) hints: Hints,
+    pub(crate) phase: Phase,
+    /// Commands launched and completed, as last told.
+    pub(crate) seen: Option<(u64, u64)>,
+    /// When it last gave a sign of life: became ready, or its numbers moved.
+    pub(crate) moved_at: Time,
+}
+
+/// What the scheduler believes about a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Idle,
+    Ready,
+    /// Told idle; counts as ready until its grace is over.
+    Draining,
+    /// Ready, but without progress for a whole lease: counts as idle until it moves.
+    Lapsed,
+}
+
+/// The unit of suspension: one process or several.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) clients: BTreeSet<ClientId>,
+    pub(crate) units: BTreeMap<DeviceId, UnitState>,
+    /// Priority of its most urgent ready queue on any device; `None` while it is idle everywhere.
+    pub(crate) urgent: Option<i64>,
+    pub(crate) verdict: Verdict,
+    /// It may run for a moment because it has waited for `max_suspend`.
+    pub(crate) granted: bool,
+}
+
+/// What was decided about a group, the same for all its devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Ready nowhere: each device's floor says whether it may start there.
+    #[default]
+    Idle,
+    /// May run wherever it is ready.
+    Runs,
+    /// Held back everywhere.
+    Waits,
+}
+
+/// A group on one device.
+#[derive(Debug, Default)]
+pub(crate) struct UnitState {
+    /// All its queues there.
+    pub(crate) queues: BTreeSet<Urgency>,
+    /// Those that count as ready.
+    pub(crate) ready: BTreeSet<Urgency>,
+    pub(crate) lapsed: BTreeSet<QueueId>,
+    /// Where the next round of probes of lapsed queues begins.
+    pub(crate) lapsed_cursor: QueueCursor,
+    pub(crate) gates: BTreeMap<ClientId, Gate>,
+    pub(crate) place: Place,
+    /// As of the last decision: nothing of it may be launched.
+    pub(crate) closed: bool,
+    pub(crate) ready_since: Option<Time>,
+    pub(crate) running_since: Option<Time>,
+    pub(crate) ran: Duration,
+}
+
+/// A queue number to go on from.
+pub(crate) type QueueCursor = u64;
+
+/// What a client was last told about a device.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    /// Its queues there. A gate without queues goes away once it is open and relaxed.
+    pub(crate) queues: usize,
+    pub(crate) suspended: bool,
+    pub(crate) contended: bool,
+    /// Times it was suspended.
+    pub(crate) suspensions: u64,
+}
+
+/// In which index of its device a unit stands, and at which priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    #[default]
+    Nowhere,
+    /// Not for the policy: idle, or never to run.
+    Idle(i64),
+    Ready(i64),
+}
+
+#[derive(Debug)]
+pub(crate) struct Device {
+    /// Units that exist.
+    pub(crate) units: usize,
+    /// Those the policy sees.
+    pub(crate) ready: Readies,
+    /// Those it does not see, by priority.
+    pub(crate) idle: BTreeSet<(i64, GroupId)>,
+    /// Groups of `ready` that are ready on other devices too.
+    pub(crate) spanning: BTreeSet<GroupId>,
+    /// The last decision: who runs, in ascending order ...
+    pub(crate) running: Vec<GroupId>,
+    /// ... and below which priority idle groups may not start.
+    pub(crate) floor: i64,
+    /// Since when somebody has been waiting for those who run.
+    pub(crate) waiting_since: Option<Time>,
+    /// Groups that are, or were within `contended_linger`, ready or lapsed.
+    pub(crate) active: BTreeSet<GroupId>,
+}
+
+impl Default for Device {
+    fn default() -> Device {
+        Device {
+            units: 0,
+            ready: Readies::new(),
+            idle: BTreeSet::new(),
+            spanning: BTreeSet::new(),
+            running: Vec::new(),
+            floor: i64::MIN,
+            waiting_since: None,
+            active: BTreeSet::new(),
+        }
+    }
+}
+
+impl Tables {
+    pub(crate) fn unit(&self, group: GroupId, device: DeviceId) -> Option<&UnitState> {
+        self.groups.get(&group)?.units.get(&device)
+    }
+
+    pub(crate) fn unit_mut(&mut self, group: GroupId, device: DeviceId) -> Option<&mut UnitState> {
+        self.groups.get_mut(&group)?.units.get_mut(&device)
+    }
+
+    pub(crate) fn gate(&self, client: ClientId, device: DeviceId) -> Option<&Gate> {
+        self.unit(self.clients.get(&client)?.group, device)?.gates.get(&client)
+    }
+
+    pub(crate) fn add_client(&mut self, id: ClientId, group: GroupId) {
+        self.clients.entry(id).or_insert_with(|| {
+            self.groups.entry(group).or_default().clients.insert(id);
+            Client { group, hints: Hints::default(), queues: BTreeSet::new() }
+        });
+    }
+
+    /// Takes out the client with its queues; answers them, and its group.
+    pub(crate) fn remove_client(&mut self, id: ClientId) -> Option<(GroupId, BTreeSet<QueueId>)> {
+        let client = self.clients.remove(&id)?;
+        for &queue in &client.queues {
+            self.remove_queue(queue);
+        }
+        if let Some(group) = self.groups.get_mut(&client.group) {
+            group.clients.remove(&id);
+            for unit in group.units.values_mut() {
+                unit.gates.remove(&id);
+            }
+        }
+        Some((client.group, client.queues))
+    }
+
+    /// Puts in an idle queue; answers its group, or `None` if its client is unknown or the queue is not new.
+    pub(crate) fn add_queue(
+        &mut self,
+        id: QueueId,
+        client_id: ClientId,
+        device: DeviceId,
+        mut hints: Hints,
+        now: Time,
+    ) -> Option<GroupId> {
+        let client = self.clients.get_mut(&client_id)?;
+        if self.queues.contains_key(&id) {
+            return None;
+        }
+        client.hints.iter().for_each(|hint| hints.set(hint));
+        client.queues.insert(id);
+        let group = client.group;
+        let unit = self.groups.get_mut(&group)?.units.entry(device).or_insert_with(|| {
+            self.devices.entry(device).or_default().units += 1;
+            UnitState::default()
+        });
+        unit.gates.entry(client_id).or_default().queues += 1;
+        let queue =
+            Queue { client: client_id, group, device, hints, phase: Phase::Idle, seen: None, moved_at: now };
+        unit.queues.insert(queue.urgency(id));
+        self.queues.insert(id, queue);
+        Some(group)
+    }
+
+    /// Takes out the queue; answers its group.
+    pub(crate) fn remove_queue(&mut self, id: QueueId) -> Option<GroupId> {
+        let queue = self.queues.remove(&id)?;
+        if let Some(client) = self.clients.get_mut(&queue.client) {
+            client.queues.remove(&id);
+        }
+        if let Some(unit) = self.unit_mut(queue.group, queue.device) {
+            unit.queues.remove(&queue.urgency(id));
+            unit.ready.remove(&queue.urgency(id));
+            unit.lapsed.remove(&id);
+            if let Some(gate) = unit.gates.get_mut(&queue.client) {
+                gate.queues = gate.queues.saturating_sub(1);
+            }
+        }
+        Some(queue.group)
+    }
+
+    /// Sets the hint of one queue and keeps the indexes in order; answers its group.
+    pub(crate) fn set_hint(&mut self, id: QueueId, hint: Hint) -> Option<GroupId> {
+        let queue = self.queues.get_mut(&id)?;
+        let before = queue.urgency(id);
+        queue.hints.set(hint);
+        let (after, group, device) = (queue.urgency(id), queue.group, queue.device);
+        if let Some(unit) = self.unit_mut(group, device) {
+            for set in [&mut unit.queues, &mut unit.ready] {
+                if set.remove(&before) {
+                    set.insert(after);
+                }
+            }
+        }
+        Some(group)
+    }
+
+    /// Sets the phase of one queue and keeps the indexes in order; answers its group.
+    pub(crate) fn set_phase(&mut self, id: QueueId, phase: Phase) -> Option<GroupId> {
+        let queue = self.queues.get_mut(&id)?;
+        queue.phase = phase;
+        let (urgency, group, device) = (queue.urgency(id), queue.group, queue.device);
+        if let Some(unit) = self.unit_mut(group, device) {
+            match phase {
+                Phase::Ready | Phase::Draining => unit.ready.insert(urgency),
+                Phase::Idle | Phase::Lapsed => unit.ready.remove(&urgency),
+            };
+            match phase {
+                Phase::Lapsed => unit.lapsed.insert(id),
+                Phase::Idle | Phase::Ready | Phase::Draining => unit.lapsed.remove(&id),
+            };
+        }
+        Some(group)
+    }
+}
+
+impl Queue {
+    pub(crate) fn urgency(&self, id: QueueId) -> Urgency {
+        (Reverse(self.hints.priority()), id)
+    }
+}
+
+impl Group {
+    /// Devices on which the policy sees the group.
+    pub(crate) fn ready_devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.units.iter().filter(|(_, unit)| matches!(unit.place, Place::Ready(_))).map(|(&device, _)| device)
+    }
+}
+
+impl UnitState {
+    /// Priority of the most urgent ready queue.
+    pub(crate) fn ready_priority(&self) -> Option<i64> {
+        self.ready.first().map(|&(Reverse(priority), _)| priority)
+    }
+
+    /// Priority of the most urgent queue.
+    pub(crate) fn priority(&self) -> i64 {
+        self.queues.first().map_or(PRIORITY_NO_EXECUTE, |&(Reverse(priority), _)| priority)
+    }
+
+    /// Whether it wants the device: has ready queues, or such as were ready when last heard of.
+    pub(crate) fn is_wanting(&self) -> bool {
+        !self.ready.is_empty() || !self.lapsed.is_empty()
+    }
+}
