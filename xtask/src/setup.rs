@@ -1,0 +1,138 @@
+//! What a task needs from the machine, and how it gets there.
+//!
+//! A need is probed by what it is (a program in PATH, a library the loader finds), never by how it was installed, so
+//! any distribution will do; only installing is Debian's. Deliberately absent: removing anything again.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Something that must be on the machine.
+pub(crate) struct Need {
+    /// What it is, for a person.
+    what: &'static str,
+    /// The Debian package that brings it.
+    package: &'static str,
+    probe: Probe,
+}
+
+enum Probe {
+    Program(&'static str),
+    Library(&'static str),
+    /// An OpenCL driver whose registration names this.
+    Icd(&'static str),
+}
+
+/// The OpenCL loader that every OpenCL program links.
+pub(crate) const OPENCL_LOADER: Need = Need {
+    what: "the OpenCL loader",
+    package: "ocl-icd-libopencl1",
+    probe: Probe::Library("libOpenCL.so.1"),
+};
+/// PoCL, an OpenCL driver for the CPU.
+pub(crate) const POCL: Need =
+    Need { what: "PoCL, OpenCL on the CPU", package: "pocl-opencl-icd", probe: Probe::Icd("pocl") };
+/// hashcat, the third-party program that shares the device in the demo.
+pub(crate) const HASHCAT: Need = Need::program("hashcat", "hashcat");
+
+impl Need {
+    /// A program in PATH and its package.
+    pub(crate) const fn program(name: &'static str, package: &'static str) -> Self {
+        Self { what: name, package, probe: Probe::Program(name) }
+    }
+
+    fn is_met(&self) -> bool {
+        match self.probe {
+            Probe::Program(name) => in_path(name),
+            Probe::Library(name) => ldconfig_lists(name),
+            Probe::Icd(name) => icd_registered(name),
+        }
+    }
+}
+
+/// Installs what is missing if this is root on a Debian and `may_install`; else says what to install.
+pub(crate) fn ensure(needs: &[Need], may_install: bool) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_met()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let names: Vec<&str> = missing.iter().map(|need| need.what).collect();
+    let by_hand = format!(
+        "missing: {}\nto install on Debian or Ubuntu:\n    sudo apt-get install -y --no-install-recommends {}",
+        names.join(", "),
+        packages.join(" ")
+    );
+    if !(may_install && rustix::process::getuid().is_root() && in_path("apt-get")) {
+        bail!(by_hand);
+    }
+    eprintln!("installing {} …", packages.join(", "));
+    apt_get(&["update", "-qq"]).and_then(|()| {
+        let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        arguments.extend(&packages);
+        apt_get(&arguments)
+    })?;
+    match missing.iter().find(|need| !need.is_met()) {
+        Some(need) => bail!("{} was installed but {} is still not found", need.package, need.what),
+        None => Ok(()),
+    }
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let output = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .output()
+        .context("starting apt-get")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("apt-get {} failed ({}):\n{}", arguments.join(" "), output.status, said.trim());
+    }
+    Ok(())
+}
+
+fn in_path(program: &str) -> bool {
+    let Some(path) = std::env::var_os("PATH") else { return false };
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn ldconfig_lists(library: &str) -> bool {
+    // Not every user has sbin in PATH.
+    ["ldconfig", "/sbin/ldconfig"].iter().any(|program| {
+        Command::new(program).arg("-p").output().is_ok_and(|output| {
+            String::from_utf8_lossy(&output.stdout)
+                .lines()
+                .any(|line| line.split_whitespace().next().is_some_and(|name| name == library))
+        })
+    })
+}
+
+fn icd_registered(name: &str) -> bool {
+    let Ok(entries) = std::fs::read_dir("/etc/OpenCL/vendors") else { return false };
+    entries.flatten().any(|entry| names_driver(&entry.path(), name))
+}
+
+fn names_driver(icd: &Path, name: &str) -> bool {
+    icd.extension().is_some_and(|extension| extension == "icd")
+        && std::fs::read_to_string(icd).is_ok_and(|library| library.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_exists_nowhere_is_missing_and_the_message_names_its_package() {
+        let need = Need::program("no-such-program-anywhere", "no-such-package");
+        let error = ensure(&[need], false).unwrap_err().to_string();
+        assert!(error.contains("no-such-program-anywhere"), "{error}");
+        assert!(error.contains("apt-get install -y --no-install-recommends no-such-package"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_every_machine_has_is_no_need() {
+        ensure(&[Need::program("sh", "dash")], false).unwrap();
+    }
+}

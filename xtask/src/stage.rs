@@ -1,0 +1,75 @@
+//! Builds release binaries and lays them out the way an installation does.
+//!
+//! `target/xsched/bin/{xserver,xcli}`, `target/xsched/lib/xsched/{libxsched.so,libOpenCL.so.1}`: xcli finds the
+//! libraries relative to itself, in this tree as in an installed one. Files are replaced by renaming, so a program that
+//! still runs from an older stage keeps the file that it has mapped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// Cargo package, the file it builds, and the place of that file in the stage.
+const PARTS: [(&str, &str, &str); 4] = [
+    ("xserver", "xserver", "bin/xserver"),
+    ("xcli", "xcli", "bin/xcli"),
+    ("xsched-lib", "libxsched.so", "lib/xsched/libxsched.so"),
+    ("xsched-shim-opencl", "libxsched_shim_opencl.so", "lib/xsched/libOpenCL.so.1"),
+];
+
+/// Builds and stages all parts; returns the root of the stage.
+pub(crate) fn stage() -> Result<PathBuf> {
+    let release = build(&PARTS.map(|(package, ..)| package))?;
+    let root = target_dir()?.join("xsched");
+    for (_, built, staged) in PARTS {
+        replace(&release.join(built), &root.join(staged))?;
+    }
+    Ok(root)
+}
+
+/// Builds `packages` for release; returns the folder with the results.
+pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--quiet"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let status = command.status().context("starting cargo build")?;
+    if !status.success() {
+        bail!("cargo build of {} failed ({status})", packages.join(", "));
+    }
+    Ok(target_dir()?.join("release"))
+}
+
+/// Cargo's target folder, wherever `CARGO_TARGET_DIR` or a configuration file puts it.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let output = cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .context("starting cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+    metadata["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .context("cargo metadata names no target_directory")
+}
+
+/// Cargo in the workspace, wherever the task was called from.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command
+}
+
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().context("a staged file has a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let fresh = to.with_extension("new");
+    std::fs::copy(from, &fresh)
+        .with_context(|| format!("copying {} to {}", from.display(), fresh.display()))?;
+    std::fs::rename(&fresh, to).with_context(|| format!("replacing {}", to.display()))
+}
