@@ -88,3 +88,6 @@ impl fmt::Display for Violation {
         write!(f, "{}: {}", self.rule, self.what)
     }
 }
+
+#[cfg(test)]
+mod tests;

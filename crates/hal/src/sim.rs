@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use xsched_core::{DeviceKey, Level};
+use xsched_core::{DeviceKey, Level, Value};
 
 /// A simulated device; clones are handles to the same one.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl SimDevice {
     pub fn new(slots: NonZeroUsize) -> Result<SimDevice, Error> {
         static DEVICES: AtomicU64 = AtomicU64::new(0);
         let number = DEVICES.fetch_add(1, Ordering::Relaxed);
-        let key = DeviceKey::named("sim", usize::try_from(number).unwrap_or(usize::MAX));
+        let key = DeviceKey::parse(&format!("sim:{number}")).unwrap_or_else(|_| DeviceKey::named("sim", 0));
         Ok(SimDevice { key, engine: Arc::new(Engine::start(slots)?) })
     }
 

@@ -4,7 +4,7 @@
 //! launches and puts marks; who waits for a command waits for the next mark behind it. At most [`LaunchConfig::threshold`]
 //! commands are in flight, so that few are left to wait for when the queue is suspended.
 //!
-//! Locks: `state` (see [`State`]) is never held across a call of the queue's or a command's; `preemption` is held across the
+//! Locks: `state` (see the module of that name) is never held across a call of the queue's or a command's; `preemption` is held across the
 //! calls that stop and start the device queue, which by their contract never wait for anybody inside the vendor's library.
 //! `preemption` before `state`. Deliberately absent: copies of arguments, and any bound on the buffer.
 

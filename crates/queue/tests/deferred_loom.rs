@@ -235,3 +235,17 @@ fn discarded_commands_are_accounted_for() {
         deferred.wait_all().unwrap();
     });
 }
+
+#[test]
+fn a_suspension_for_later_begins_after_what_was_submitted() {
+    for when in [When::Done, When::Idle] {
+        model(2, Level::Block, move |deferred, device| {
+            submit(&deferred);
+            deferred.suspend(APPLICATION, when, Until::Quiet).unwrap();
+            assert_eq!(launched(&device), 1);
+            submit(&deferred);
+            thread::yield_now();
+            assert_eq!(launched(&device), 1);
+        });
+    }
+}

@@ -48,63 +48,6 @@ fn sim_keeps_all_rules_at_every_level() {
 }
 
 #[test]
-fn a_queue_that_lies_is_found_out() {
-    /// Says that it stops, and goes on.
-    struct Liar(Fixture);
-    struct LyingQueue(Arc<SimQueue>);
-    impl Deactivate for LyingQueue {
-        fn deactivate(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn reactivate(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn wait_stopped(&self) -> Result<(), Error> {
-            Ok(())
-        }
-    }
-    impl HwQueue for LyingQueue {
-        fn device(&self) -> &DeviceKey {
-            self.0.device()
-        }
-        fn platform(&self) -> &'static str {
-            "liar"
-        }
-        fn launch(&self, command: &mut dyn HwCommand) -> Result<(), Error> {
-            self.0.launch(command)
-        }
-        fn flush(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn synchronize(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn mark(&self) -> Result<Box<dyn Mark>, Error> {
-            self.0.mark()
-        }
-        fn deactivate(&self) -> Option<&dyn Deactivate> {
-            Some(self)
-        }
-    }
-    impl Subject for Liar {
-        fn queue(&self) -> Arc<dyn HwQueue> {
-            Arc::new(LyingQueue(self.0.queue.clone()))
-        }
-        fn command(&self, id: u64, duration: Duration) -> Box<dyn HwCommand> {
-            self.0.command(id, duration)
-        }
-        fn finished(&self) -> Vec<u64> {
-            self.0.finished()
-        }
-    }
-    let broken = conformance::run_all(|| Liar(Fixture::new(1, Level::Block))).unwrap_err();
-    let rules: Vec<_> = broken.iter().map(|violation| violation.rule).collect();
-    assert!(rules.contains(&"order_is_kept"), "{broken:?}");
-    assert!(rules.contains(&"deactivate_holds_what_has_not_started"), "{broken:?}");
-    assert!(rules.contains(&"launches_on_a_deactivated_queue_wait_in_line"), "{broken:?}");
-}
-
-#[test]
 fn an_interrupted_command_keeps_its_remaining_time() {
     let sim = Fixture::new(1, Level::Interrupt);
     let began = Instant::now();

@@ -189,3 +189,91 @@ impl State {
         self.marks.back().map_or(self.completed, |placed| placed.behind)
     }
 }
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use super::*;
+    use xsched_hal::HwQueue;
+
+    struct Nothing;
+
+    impl HwCommand for Nothing {
+        fn launch(&mut self, _: &dyn HwQueue) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    impl Mark for Nothing {
+        fn is_complete(&self) -> Result<bool, Error> {
+            Ok(true)
+        }
+    }
+
+    /// xorshift: the same run every time.
+    fn random(seed: &mut u64, below: u64) -> u64 {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        *seed % below
+    }
+
+    /// Does what the worker does; returns whether there was anything to do.
+    fn step(state: &mut State, launches: &mut u64) -> bool {
+        match state.next() {
+            Step::Launch(..) => {
+                assert!(state.holders.is_empty() && state.launching);
+                assert!(state.counts().1 <= state.config.threshold);
+                state.launching = false;
+                *launches += 1;
+            }
+            Step::Mark(behind) => state.placed(behind, Arc::new(Nothing)),
+            Step::Wait(placed) => state.complete(placed.behind, Ok(())),
+            Step::Sleep | Step::End => return false,
+        }
+        true
+    }
+
+    #[test]
+    fn every_history_launches_all_and_sleeps_only_with_nothing_to_do() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15;
+        for _ in 0..200 {
+            let mut state = State::new(Level::Block);
+            let (mut submits, mut discarded, mut launches) = (0, 0, 0);
+            for _ in 0..200 {
+                match random(&mut seed, 16) {
+                    0..5 => submits = state.push(Box::new(Nothing)).0,
+                    5 => state.holders.set(Holders::LOCAL),
+                    6 => state.holders.clear(Holders::LOCAL),
+                    7 => state.wanted = state.submitted(),
+                    8 if random(&mut seed, 8) == 0 => discarded += state.discard().len() as u64,
+                    9 => {
+                        let threshold = 1 + random(&mut seed, 5) as usize;
+                        let batch = 1 + random(&mut seed, threshold as u64) as usize;
+                        // The window closes at once; what is in flight already stays.
+                        if state.counts().1 <= threshold {
+                            state.config = LaunchConfig { threshold, batch };
+                        }
+                    }
+                    10 => {
+                        if let Some(placed) = state.mark_behind(state.completed + 1) {
+                            state.complete(placed.behind, Ok(()));
+                        }
+                    }
+                    _ if !step(&mut state, &mut launches) => {
+                        let (pending, in_flight) = state.counts();
+                        assert!(pending == 0 || !state.holders.is_empty());
+                        assert_eq!(state.taken(), state.marked(), "{in_flight} in flight without a mark");
+                    }
+                    _ => {}
+                }
+                assert_eq!(state.submitted(), submits);
+            }
+            (state.holders, state.is_ending) = (Holders::default(), true);
+            while step(&mut state, &mut launches) {}
+            assert!(state.is_idle() && matches!(state.next(), Step::End));
+            assert_eq!(launches + discarded, submits);
+            assert!(state.first_error.is_none());
+        }
+    }
+}
