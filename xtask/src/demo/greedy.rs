@@ -89,6 +89,11 @@ impl Greedy {
         Ok(greedy)
     }
 
+    /// The number of hashcat's process; `xcli run` becomes the program that it runs.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The time of the latest report.
     pub(crate) fn reported_at(&self) -> u64 {
         self.samples.last().map_or(0, |sample| sample.at)

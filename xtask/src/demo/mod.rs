@@ -8,19 +8,20 @@
 mod greedy;
 mod process;
 mod report;
+mod server;
 mod svg;
 mod urgent;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::{setup, stage};
 use greedy::{Backend, Greedy};
-use process::{POLL, Process};
 use report::{Results, Together};
+use server::Server;
 use urgent::Request;
 
 /// Measure an urgent OpenCL program beside a greedy one: alone, together natively, together under XSched.
@@ -50,8 +51,6 @@ const REQUESTS: usize = 60;
 /// How long hashcat is watched by itself before the urgent program comes.
 const GREEDY_ALONE: Duration = Duration::from_secs(4);
 
-/// How long xserver may take to start.
-const SERVER_LIMIT: Duration = Duration::from_secs(10);
 /// The share of the machine's time that others may use before the demo says so.
 const BUSY: f64 = 0.1;
 
@@ -117,14 +116,6 @@ struct Bench<'a> {
     work: usize,
 }
 
-/// A situation in which both programs run.
-#[derive(Clone, Copy, PartialEq)]
-enum How<'a> {
-    Natively,
-    /// Under the xserver at this socket.
-    Scheduled(&'a Path),
-}
-
 impl<'a> Bench<'a> {
     /// Finds the device, settles the size of a request and fills the kernel caches of both programs.
     fn prepare(args: &'a Args, folder: &'a Path, urgent: PathBuf, stage: Option<PathBuf>) -> Result<Self> {
@@ -162,50 +153,44 @@ impl<'a> Bench<'a> {
 
     fn alone(&self, round: usize) -> Result<Vec<Request>> {
         eprintln!("round {}: the urgent program alone …", round + 1);
-        self.requests(How::Natively)
+        self.requests(None)
     }
 
     fn natively(&self, round: usize) -> Result<Together> {
         eprintln!("round {}: together, natively …", round + 1);
-        self.together(How::Natively)
+        self.together(None)
     }
 
     fn scheduled(&self, round: usize) -> Result<Together> {
         eprintln!("round {}: together, under XSched …", round + 1);
         let stage = self.stage.as_ref().context("XSched was not built")?;
-        let socket = self.folder.join("xserver.sock");
-        let mut command = in_private(Command::new(stage.join("bin/xserver")), self.folder);
-        command.args(["HPF", "--foreground", "--socket"]).arg(&socket).stdout(Stdio::null());
-        let mut server = Process::spawn("xserver", command, self.folder)?;
-        let limit = Instant::now() + SERVER_LIMIT;
-        while !socket.exists() {
-            server.check_running()?;
-            ensure!(Instant::now() < limit, "xserver made no socket within {SERVER_LIMIT:?}");
-            std::thread::sleep(POLL);
-        }
-        self.together(How::Scheduled(&socket))
+        let server = Server::start(stage, |command| in_private(command, self.folder), self.folder)?;
+        self.together(Some(&server))
     }
 
-    fn together(&self, how: How) -> Result<Together> {
-        let hashcat = self.program(how, Path::new("hashcat"), 0);
+    /// Both programs: hashcat first by itself, then with the urgent one.
+    fn together(&self, server: Option<&Server>) -> Result<Together> {
+        let hashcat = self.program(server, Path::new("hashcat"), 0);
         let mut greedy = Greedy::start(hashcat, &self.backend, self.folder)?;
         let from = greedy.reported_at();
         let to = from + GREEDY_ALONE.as_nanos() as u64;
         greedy.watch(to)?;
-        let requests = self.requests(how)?;
+        let requests = self.requests(server)?;
+        let suspensions = server.map(|server| server.suspensions_of(greedy.pid())).transpose()?;
         let begun = requests.first().map_or(0, |request| request.due);
         let ended = requests.last().map_or(0, |request| request.finished);
         greedy.watch(ended)?;
         Ok(Together {
             requests,
+            suspensions,
             greedy_alone: greedy.rate(from, to)?,
             greedy: greedy.rate(begun, ended)?,
             kernel_ms: greedy.kernel_times(from, to),
         })
     }
 
-    fn requests(&self, how: How) -> Result<Vec<Request>> {
-        let command = self.program(how, &self.urgent, 10);
+    fn requests(&self, server: Option<&Server>) -> Result<Vec<Request>> {
+        let command = self.program(server, &self.urgent, 10);
         let options = [("--device", self.device.to_owned()), ("--period", PERIOD_MS.to_string())];
         let options = options.into_iter().chain([("--work", self.work.to_string())]);
         let arguments: Vec<String> = options.flat_map(|(name, value)| [name.to_owned(), value]).collect();
@@ -213,16 +198,9 @@ impl<'a> Bench<'a> {
     }
 
     /// `program` as a user would start it: by itself, or by `xcli run`.
-    fn program(&self, how: How, program: &Path, priority: i32) -> Command {
-        let command = match (how, &self.stage) {
-            (How::Scheduled(socket), Some(stage)) => {
-                let mut command = Command::new(stage.join("bin/xcli"));
-                command.arg("--socket").arg(socket).args(["run", "--priority", &priority.to_string(), "--"]);
-                command.arg(program);
-                command
-            }
-            _ => Command::new(program),
-        };
+    fn program(&self, server: Option<&Server>, program: &Path, priority: i32) -> Command {
+        let command =
+            server.map_or_else(|| Command::new(program), |server| server.program(program, priority));
         in_private(command, self.folder)
     }
 }

@@ -76,6 +76,11 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, group, reaped: false, log })
     }
 
+    /// The number of the child's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The child's standard output, if it was piped and not taken before.
     pub(crate) fn take_stdout(&mut self) -> Option<std::process::ChildStdout> {
         self.child.stdout.take()

@@ -27,6 +27,8 @@ pub(crate) struct Results {
 pub(crate) struct Together {
     /// The urgent program's requests.
     pub(crate) requests: Vec<Request>,
+    /// How often hashcat was suspended meanwhile; only under XSched.
+    pub(crate) suspensions: Option<u64>,
     /// Candidates per second of hashcat before the urgent program came.
     pub(crate) greedy_alone: f64,
     /// Candidates per second of hashcat while the requests were made.
@@ -189,6 +191,16 @@ pub(crate) fn table(results: &Results, summary: &Summary) -> String {
         1.0 - summary.active,
         summary.kernel_ms
     );
+    if !results.scheduled.is_empty() {
+        let suspensions: u64 = results.scheduled.iter().filter_map(|round| round.suspensions).sum();
+        let alone = mean(results.scheduled.iter().map(|round| round.greedy_alone)) / summary.greedy_alone;
+        let _ = writeln!(
+            text,
+            "Under XSched hashcat was suspended {suspensions} times; before the urgent program came, it ran at \
+             {:.0} % of\nits native rate.\n",
+            alone * 100.0
+        );
+    }
     for (met, verdict) in summary.verdicts() {
         let _ = writeln!(text, "{}  {verdict}", if met { "met    " } else { "NOT met" });
     }
@@ -216,6 +228,7 @@ pub(crate) fn json(results: &Results) -> Result<String> {
             "hashcat_alone_per_s": round.greedy_alone,
             "hashcat_per_s": round.greedy,
             "hashcat_kernel_ms": round.kernel_ms,
+            "hashcat_suspensions": round.suspensions,
         })
     };
     let document = json!({
@@ -260,6 +273,7 @@ pub(super) mod tests {
     pub(in super::super) fn results() -> Results {
         let together = |first, greedy| Together {
             requests: requests(first),
+            suspensions: None,
             greedy_alone: 200.0,
             greedy,
             kernel_ms: vec![1.0],
