@@ -69,14 +69,15 @@ impl Snapshot {
     }
 }
 
-/// What the beginner of a launch has to do next.
+/// What the beginner of a launch learns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub enum Begun {
-    /// Nothing: the queue was ready already.
-    WasReady,
-    /// Call [`Activity::raise`].
-    WasIdle,
+pub struct Begun {
+    /// The queue was idle: call [`Activity::raise`].
+    pub was_idle: bool,
+    /// The word as it will be when this launch has ended, if nothing else happens: what [`Activity::try_idle`] needs when the launch
+    /// itself waited until all was done (a blocking read, say).
+    pub then: Snapshot,
 }
 
 /// Activity of one queue. Zeroed memory is an idle queue.
@@ -105,7 +106,7 @@ impl Activity {
     #[inline]
     pub fn begin(&self) -> Begun {
         let before = self.0.fetch_add(LAUNCH + INSIDE, EDGE);
-        if before & READY != 0 { Begun::WasReady } else { Begun::WasIdle }
+        Begun { was_idle: before & READY == 0, then: Snapshot(before.wrapping_add(LAUNCH) | READY) }
     }
 
     /// Marks the queue ready. True if the server does not know it yet and must be told.
@@ -179,18 +180,18 @@ mod tests {
     #[test]
     fn a_launch_on_an_idle_queue_is_told_once_until_it_is_reclaimed() {
         let a = Activity::new();
-        assert_eq!(a.begin(), Begun::WasIdle);
+        assert!(a.begin().was_idle);
         assert!(a.raise());
         a.end();
         let then = a.snapshot();
         assert!(a.try_idle(then));
-        assert_eq!(a.begin(), Begun::WasIdle);
+        assert!(a.begin().was_idle);
         assert!(!a.raise(), "the server still believes that it is ready");
         assert_eq!(a.reclaim().unwrap_err().begun(), 2);
         a.end();
         assert!(a.try_idle(a.snapshot()));
         a.reclaim().unwrap();
-        assert_eq!(a.begin(), Begun::WasIdle);
+        assert!(a.begin().was_idle);
         assert!(a.raise());
     }
 
@@ -210,9 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn a_launch_that_waited_for_all_makes_the_queue_idle_unless_another_came() {
+        let a = Activity::new();
+        let begun = a.begin();
+        a.raise();
+        a.end();
+        assert!(a.try_idle(begun.then));
+        let (first, second) = (a.begin(), a.begin());
+        a.raise();
+        a.end();
+        a.end();
+        assert!(!a.try_idle(first.then) && !a.try_idle(second.then));
+    }
+
+    #[test]
     fn the_count_wraps_without_touching_the_flags() {
         let a = Activity(AtomicU64::new(u64::MAX << LAUNCH_SHIFT | READY | REPORTED));
-        assert_eq!(a.begin(), Begun::WasReady);
+        assert!(!a.begin().was_idle);
         assert_eq!((a.snapshot().begun(), a.snapshot().inside()), (0, 1));
         assert!(a.snapshot().is_ready() && a.snapshot().is_reported());
     }

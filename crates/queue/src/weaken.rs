@@ -1,7 +1,7 @@
 //! Orderings and steps that a proof depends on, by name, so that the proof can be tested.
 //!
 //! `cargo xtask loom` runs the loom tests as the code stands (they must pass) and once with each name below weakened
-//! (`--cfg xsched_weaken="name"`; they must fail). A name is declared beside the code it stands for, with [`weakenable!`].
+//! (`--cfg xsched_weaken="name"`; they must fail). A name is declared beside the code it stands for, with [`crate::weakenable!`].
 
 /// Declares `const NAME: Ordering` that becomes `Relaxed`, or `const NAME: bool` that becomes `false`, when weakened.
 #[macro_export]

@@ -1,1 +1,368 @@
-//! The soft window.
+//! The soft window: how much work of a queue may be in flight while somebody more urgent may come.
+//!
+//! At Level 1 an urgent program waits for what others have launched already, so a contended queue keeps only a little in flight:
+//! about [`Settings::work`] of device time, counted in commands by a learnt time per command (or [`Settings::threshold`] commands if
+//! the user says so), never less than one command. A program that waits for its queue itself, about as often as that, is left alone.
+//! Progress is known by marks: events that the launching thread puts behind some of its launches.
+//!
+//! The window is *soft*. A program may legally launch a thousand commands behind an event that it sets itself afterwards: if
+//! nothing completes for a while, launches pass until something does.
+//!
+//! Deliberately absent: a clock (times come in), sleeping (the caller sleeps as long as [`Admission::NotBefore`] says).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use xsched_core::Time;
+use xsched_hal::{HwQueue, Mark};
+
+/// What the user may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Device time in flight.
+    pub work: Duration,
+    /// Commands in flight, instead of device time.
+    pub threshold: Option<u32>,
+}
+
+/// May the next command be launched?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Yes.
+    Now,
+    /// Ask again, not before this time.
+    NotBefore(Time),
+}
+
+/// Commands in flight as long as nothing is learnt: one runs, one waits.
+const UNLEARNT: u64 = 2;
+/// The most commands in flight.
+const MOST: u64 = 4096;
+/// Without completion for this long, launches pass. Longer where single commands are known to be longer.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// The same, as long as the length of a command is unknown.
+const FIRST_PATIENCE: Duration = Duration::from_millis(25);
+/// The shortest and the longest sleep between two looks at the marks.
+const SHORTEST_LOOK: Duration = Duration::from_micros(50);
+const LONGEST_LOOK: Duration = Duration::from_micros(500);
+/// Marks kept; more are not made.
+const MARKS: usize = 256;
+
+/// Progress of one queue. Its owner locks it; it is touched only while the device is contended or when the program waits for its queue.
+#[derive(Default)]
+pub struct Window {
+    marks: VecDeque<(u64, Box<dyn Mark>)>,
+    /// The newest command that has a mark behind it.
+    marked: u64,
+    /// Commands known to be done.
+    completed: u64,
+    /// When that was last found to have grown, or the queue began to be busy; and whether the queue was busy ever since.
+    progress: Option<(Time, bool)>,
+    /// Nanoseconds per command.
+    per_command: Option<f64>,
+    /// Launches pass until something completes.
+    stalled: bool,
+    /// What the program launches before it waits: since when, from which command, and how many the last times.
+    burst: Burst,
+}
+
+#[derive(Default)]
+struct Burst {
+    since: Option<(Time, u64)>,
+    /// Commands in a burst that was short enough to be left alone.
+    short: u64,
+}
+
+impl Window {
+    /// Commands known to be completed, counted like `Snapshot::begun`.
+    pub fn completed(&self) -> u64 {
+        self.completed
+    }
+
+    /// The learnt device time per command.
+    pub fn per_command(&self) -> Option<Duration> {
+        self.per_command.map(|ns| Duration::from_nanos(ns as u64))
+    }
+
+    /// Whether the newest mark is behind command number `begun`.
+    pub fn has_mark_behind(&self, begun: u64) -> bool {
+        self.marked >= begun || self.completed >= begun
+    }
+
+    /// Whether command number `launched + 1` may be launched now, after looking at the marks. `waiting_since`: when this was first
+    /// asked for that command.
+    pub fn admit(&mut self, launched: u64, settings: Settings, waiting_since: Time, now: Time) -> Admission {
+        self.look(launched, now);
+        let in_flight = launched.saturating_sub(self.completed);
+        if in_flight == 0 {
+            self.progress = Some((now, true));
+            self.burst.since.get_or_insert((now, launched));
+        }
+        if in_flight < self.limit(settings).max(self.burst.short) || self.marks.is_empty() || self.stalled {
+            return Admission::Now;
+        }
+        let (since, _) = *self.progress.get_or_insert((now, false));
+        if now.since(since) >= self.patience() {
+            self.stalled = true;
+            return Admission::Now;
+        }
+        let longest =
+            self.per_command().map_or(LONGEST_LOOK, |one| (one / 16).clamp(SHORTEST_LOOK, LONGEST_LOOK));
+        Admission::NotBefore(now + now.since(waiting_since).clamp(SHORTEST_LOOK, longest))
+    }
+
+    /// After command number `begun` was launched: puts a mark behind it if one is due.
+    pub fn launched(&mut self, begun: u64, queue: &dyn HwQueue, settings: Settings) {
+        if begun.saturating_sub(self.marked) >= (self.limit(settings) / 4).max(1) {
+            self.mark(begun, queue);
+        }
+    }
+
+    /// Puts a mark behind command number `begun`, the newest. A queue that refuses the mark goes without.
+    pub fn mark(&mut self, begun: u64, queue: &dyn HwQueue) {
+        if self.marks.len() < MARKS
+            && begun > self.marked
+            && let Ok(mark) = queue.mark()
+        {
+            self.marks.push_back((begun, mark));
+            self.marked = begun;
+        }
+    }
+
+    /// Looks which marks are complete, of `launched` commands in all. Returns whether there was progress.
+    pub fn look(&mut self, launched: u64, now: Time) -> bool {
+        let mut reached = None;
+        // A mark that fails will never tell more: whatever is behind it counts as done.
+        while let Some((begun, mark)) = self.marks.front()
+            && mark.is_complete().unwrap_or(true)
+        {
+            reached = Some(*begun);
+            self.marks.pop_front();
+        }
+        let Some(reached) = reached.filter(|r| *r > self.completed) else { return false };
+        if let Some((since, true)) = self.progress {
+            self.learn(reached - self.completed, now.since(since));
+        }
+        self.completed = reached;
+        self.progress = Some((now, launched > reached));
+        self.stalled = false;
+        true
+    }
+
+    /// The program has waited for all commands up to number `begun`.
+    pub fn all_done(&mut self, begun: u64, settings: Settings, now: Time) {
+        if begun <= self.completed {
+            return;
+        }
+        while self.marks.front().is_some_and(|(b, _)| *b <= begun) {
+            self.marks.pop_front();
+        }
+        if let Some((since, true)) = self.progress {
+            self.learn(begun - self.completed, now.since(since));
+        }
+        if let Some((since, from)) = self.burst.since.take() {
+            let short = now.since(since) <= settings.work * 2;
+            self.burst.short = if short { begun.saturating_sub(from).min(MOST) } else { 0 };
+        }
+        self.completed = begun;
+        self.marked = self.marked.max(begun);
+        self.progress = None;
+        self.stalled = false;
+    }
+
+    /// The queue was held back: the time since the last progress says nothing about its commands.
+    pub fn interrupted(&mut self) {
+        self.progress = None;
+        self.burst.since = None;
+        self.stalled = false;
+    }
+
+    fn learn(&mut self, commands: u64, took: Duration) {
+        if took.is_zero() {
+            return;
+        }
+        let sample = took.as_nanos() as f64 / commands as f64;
+        self.per_command = Some(match self.per_command {
+            None => sample,
+            Some(old) => old + (sample - old) / 4.0,
+        });
+    }
+
+    fn limit(&self, settings: Settings) -> u64 {
+        match (settings.threshold, self.per_command) {
+            (Some(threshold), _) => u64::from(threshold.max(1)),
+            (None, None) => UNLEARNT,
+            (None, Some(ns)) => ((settings.work.as_nanos() as f64 / ns.max(1.0)) as u64).clamp(1, MOST),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.per_command().map_or(FIRST_PATIENCE, |one| (one * 4).max(PATIENCE))
+    }
+}
+
+impl std::fmt::Debug for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Window")
+            .field("completed", &self.completed)
+            .field("marks", &self.marks.len())
+            .field("per_command", &self.per_command())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use xsched_core::DeviceKey;
+    use xsched_hal::{Error, HwCommand};
+
+    const SETTINGS: Settings = Settings { work: Duration::from_millis(1), threshold: None };
+
+    /// A queue whose commands are done as far as the test says.
+    struct Fake(DeviceKey, AtomicU64, Arc<AtomicU64>);
+    struct FakeMark(u64, Arc<AtomicU64>);
+    impl Mark for FakeMark {
+        fn is_complete(&self) -> Result<bool, Error> {
+            Ok(self.1.load(Ordering::Relaxed) >= self.0)
+        }
+    }
+    impl HwQueue for Fake {
+        fn device(&self) -> &DeviceKey {
+            &self.0
+        }
+        fn platform(&self) -> &'static str {
+            "fake"
+        }
+        fn launch(&self, _: &mut dyn HwCommand) -> Result<(), Error> {
+            Ok(())
+        }
+        fn flush(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn synchronize(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn mark(&self) -> Result<Box<dyn Mark>, Error> {
+            Ok(Box::new(FakeMark(self.1.load(Ordering::Relaxed), self.2.clone())))
+        }
+    }
+
+    struct Run {
+        window: Window,
+        queue: Fake,
+        now: Time,
+        launched: u64,
+    }
+
+    impl Run {
+        fn new() -> Run {
+            let queue = Fake(DeviceKey::cpu(0), AtomicU64::new(0), Arc::default());
+            Run { window: Window::default(), queue, now: Time::ZERO, launched: 0 }
+        }
+        fn done(&self, n: u64) {
+            self.queue.2.store(n, Ordering::Relaxed);
+        }
+        fn launch(&mut self) -> bool {
+            let admitted = self.window.admit(self.launched, SETTINGS, self.now, self.now) == Admission::Now;
+            if admitted {
+                self.launched += 1;
+                self.queue.1.store(self.launched, Ordering::Relaxed);
+                self.window.launched(self.launched, &self.queue, SETTINGS);
+            }
+            admitted
+        }
+        fn launch_all(&mut self) -> u64 {
+            let before = self.launched;
+            while self.launched - before < 10_000 && self.launch() {}
+            self.launched - before
+        }
+        fn pass(&mut self, d: Duration) {
+            self.now = self.now + d;
+        }
+    }
+
+    #[test]
+    fn the_window_learns_how_many_commands_are_one_millisecond() {
+        let mut run = Run::new();
+        assert_eq!(run.launch_all(), UNLEARNT);
+        for done in 1..200 {
+            run.pass(Duration::from_micros(100));
+            run.done(done);
+            run.launch_all();
+        }
+        assert!(
+            (9..=11).contains(&(run.launched - run.window.completed())),
+            "{:?} {}",
+            run.window,
+            run.launched
+        );
+    }
+
+    #[test]
+    fn commands_longer_than_the_window_go_one_at_a_time() {
+        let mut run = Run::new();
+        run.launch_all();
+        for done in 1..10 {
+            run.pass(Duration::from_millis(4));
+            run.done(done);
+            run.launch_all();
+        }
+        assert_eq!(run.launched - run.window.completed(), 1);
+    }
+
+    #[test]
+    fn launches_behind_something_that_does_not_complete_pass_after_a_while() {
+        let mut run = Run::new();
+        assert_eq!(run.launch_all(), UNLEARNT);
+        run.pass(FIRST_PATIENCE - Duration::from_micros(1));
+        assert_eq!(run.launch_all(), 0);
+        run.pass(Duration::from_micros(1));
+        assert_eq!(run.launch_all(), 10_000);
+        run.done(run.launched - 300);
+        run.pass(Duration::from_millis(1));
+        run.launch_all();
+        assert!(run.window.completed() > 0);
+    }
+
+    #[test]
+    fn waiting_for_the_queue_empties_the_window() {
+        let mut run = Run::new();
+        run.launch_all();
+        run.window.all_done(run.launched, SETTINGS, run.now);
+        assert_eq!(run.window.completed(), run.launched);
+        assert!(run.window.has_mark_behind(run.launched));
+        assert_eq!(run.launch_all(), UNLEARNT);
+    }
+
+    #[test]
+    fn a_program_that_waits_after_each_short_burst_is_left_alone() {
+        let mut run = Run::new();
+        for _ in 0..3 {
+            while run.launched % 5 != 4 {
+                run.done(run.launched);
+                assert!(run.launch());
+            }
+            run.pass(Duration::from_millis(1));
+            assert!(run.launch());
+            run.window.all_done(run.launched, SETTINGS, run.now);
+        }
+        assert!((0..5).all(|_| run.launch()), "{:?}", run.window);
+        assert!(!run.launch());
+    }
+
+    #[test]
+    fn a_threshold_counts_commands_instead() {
+        let mut run = Run::new();
+        let settings = Settings { threshold: Some(5), ..SETTINGS };
+        while run.window.admit(run.launched, settings, run.now, run.now) == Admission::Now
+            && run.launched < 100
+        {
+            run.launched += 1;
+            run.queue.1.store(run.launched, Ordering::Relaxed);
+            run.window.launched(run.launched, &run.queue, settings);
+        }
+        assert_eq!(run.launched, 5);
+    }
+}

@@ -1,1 +1,27 @@
-//! The part that lives in a guest process: registry, attach, gate path, agent, watcher, config.
+//! The part of XSched that lives in a guest process: its queues, its page, its way to xserver.
+//!
+//! A platform makes a [`Registry`] and sends every call that reaches a device queue through [`Queue::launch`]. The calling thread
+//! itself launches; it looks at two words in the page and waits only while its process is suspended. Everything else is done by
+//! two threads of ours: the *agent* (socket) and, only while the device is contended, the *watcher* (progress).
+//!
+//! A guest is somebody's production job: nothing here panics on purpose, prints more than a line about a problem, changes the
+//! caller's errno, or waits without a bound for another process. When in doubt, the program runs on unscheduled.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod agent;
+pub mod config;
+mod errno;
+mod fork;
+mod guest;
+pub mod library;
+mod queue;
+mod registry;
+pub mod report;
+mod thread;
+mod watcher;
+
+pub use guest::guest;
+pub use queue::{Launched, Queue, Refused};
+pub use registry::Registry;
+pub use thread::{in_callback, is_nested, nested};

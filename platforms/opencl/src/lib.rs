@@ -1,1 +1,14 @@
-//! OpenCL under XSched: the real library, queues, and what each call means to the scheduler.
+//! OpenCL under XSched: the real library, its queues, and what each call means to the scheduler.
+//!
+//! Level 1 (block) on every OpenCL device. [`driver`] finds and calls the real `libOpenCL.so.1`; [`queue`] is an OpenCL command
+//! queue as a `HwQueue`; [`intercept`] stands in front of each function that reaches a queue. A function without a row in
+//! [`intercept::table`] goes to the real library untouched.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod device;
+mod driver;
+pub mod intercept;
+mod queue;
+
+pub use intercept::bind;

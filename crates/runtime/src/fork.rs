@@ -1,0 +1,52 @@
+//! Fork: the child starts a life of its own.
+//!
+//! It shares no queue, no page and no connection with its parent: at the same addresses it finds an empty page with open gates, and
+//! when it first uses the device it attaches as a new client. What the child has of its parent's heap is left alone (locks in it may
+//! be held by threads that are not there any more).
+
+use crate::{guest, registry};
+use std::ffi::c_int;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static LIFE: AtomicU64 = AtomicU64::new(1);
+
+/// Counts up in the child of every fork.
+pub(crate) fn life() -> u64 {
+    LIFE.load(Ordering::Acquire)
+}
+
+unsafe extern "C" {
+    fn pthread_atfork(
+        prepare: Option<unsafe extern "C" fn()>,
+        parent: Option<unsafe extern "C" fn()>,
+        child: Option<unsafe extern "C" fn()>,
+    ) -> c_int;
+    fn atexit(function: extern "C" fn()) -> c_int;
+}
+
+/// Asks the C library to tell about forks and the end of the process. Once per process.
+pub(crate) fn watch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: both functions are `extern "C"` without arguments and stay mapped (the library is linked with -z nodelete).
+        unsafe {
+            pthread_atfork(None, None, Some(in_child));
+            atexit(at_exit);
+        }
+    });
+}
+
+/// Runs in the child, with one thread: only async-signal-safe calls, no allocation, no lock.
+unsafe extern "C" fn in_child() {
+    LIFE.fetch_add(1, Ordering::AcqRel);
+    registry::forget_remembered();
+    guest::abandon_in_child();
+}
+
+/// exit() has begun: nothing may be held back any more.
+extern "C" fn at_exit() {
+    if let Some(guest) = guest::existing() {
+        guest.open_for_good();
+    }
+}

@@ -1,0 +1,277 @@
+//! This process as a guest: its page, its slots, its link to xserver.
+
+use crate::agent::Link;
+use crate::queue::Queue;
+use crate::watcher::Watcher;
+use crate::{agent, config, errno, fork, report};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+use xsched_core::config::OnNoServer;
+use xsched_core::{Config, DeviceKey, Time};
+use xsched_hal::HwQueue;
+use xsched_ipc::guest::SharedPage;
+use xsched_ipc::heartbeat::now;
+use xsched_ipc::page::{DEVICES, Edge, EdgeKind, Page, SLOTS};
+use xsched_queue::gate::{Epoch, Holder};
+
+/// The first attach is waited for, so that the first launches are scheduled already; a program is not made to wait longer.
+const FIRST_ATTACH: Duration = Duration::from_millis(200);
+
+/// This process as a guest.
+pub struct Guest {
+    pub(crate) config: &'static Config,
+    page: SharedPage,
+    devices: Mutex<Vec<DeviceKey>>,
+    queues: Mutex<Queues>,
+    /// Serializes producers of the ring.
+    producer: Mutex<()>,
+    link: Mutex<Option<Arc<Link>>>,
+    attached_once: Mutex<bool>,
+    attach_tried: Condvar,
+    exiting: AtomicBool,
+    pub(crate) watcher: Watcher,
+}
+
+/// Queues by slot. They are never freed, only used again, so that a late look at one is harmless.
+#[derive(Default)]
+struct Queues {
+    all: Vec<&'static Queue>,
+    free: Vec<u16>,
+}
+
+static GUEST: AtomicPtr<Guest> = AtomicPtr::new(std::ptr::null_mut());
+
+/// This process as a guest, made (and attached, if there is a server) at the first call. `None` if that is impossible, which has
+/// been reported then: the program runs unscheduled.
+pub fn guest() -> Option<&'static Guest> {
+    if let Some(guest) = existing() {
+        return Some(guest);
+    }
+    let _errno = errno::Keep::new();
+    let life = fork::life();
+    if MAKING.swap(life, Ordering::AcqRel) == life {
+        // Another thread is at it, or it has failed before. No lock: the child of a fork would inherit it locked.
+        while existing().is_none() && MADE.load(Ordering::Acquire) != life {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        return existing();
+    }
+    let guest = make();
+    MADE.store(life, Ordering::Release);
+    guest
+}
+
+/// The life of the process in which a guest was, or is being, made.
+static MAKING: AtomicU64 = AtomicU64::new(0);
+/// The life in which that came to an end.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+fn make() -> Option<&'static Guest> {
+    let page = match SharedPage::create() {
+        Ok(page) => page,
+        Err(e) => {
+            report::once(&format!("this program runs unscheduled: {e}"));
+            return None;
+        }
+    };
+    let config = config::config();
+    for gate in page.page().gates() {
+        gate.start(Epoch::FIRST);
+        if config.on_no_server != OnNoServer::Run {
+            gate.hold(Holder::Local);
+        }
+    }
+    let guest: &'static Guest = Box::leak(Box::new(Guest {
+        config,
+        page,
+        devices: Mutex::default(),
+        queues: Mutex::default(),
+        producer: Mutex::default(),
+        link: Mutex::default(),
+        attached_once: Mutex::default(),
+        attach_tried: Condvar::default(),
+        exiting: AtomicBool::new(false),
+        watcher: Watcher::default(),
+    }));
+    fork::watch();
+    GUEST.store(std::ptr::from_ref(guest).cast_mut(), Ordering::Release);
+    if let Err(e) = agent::start(guest) {
+        report::once(&format!("this program runs unscheduled: cannot start a thread: {e}"));
+        guest.open_for_good();
+    } else {
+        guest.await_first_attach();
+    }
+    Some(guest)
+}
+
+/// This process as a guest, if it is one.
+pub(crate) fn existing() -> Option<&'static Guest> {
+    // SAFETY: null or a leaked box.
+    unsafe { GUEST.load(Ordering::Acquire).as_ref() }
+}
+
+/// In the child of a fork: async-signal-safe.
+pub(crate) fn abandon_in_child() {
+    if let Some(guest) = existing() {
+        GUEST.store(std::ptr::null_mut(), Ordering::Release);
+        guest.page.detach_after_fork();
+        agent::close_in_child();
+    }
+}
+
+impl Guest {
+    /// The shared page.
+    pub(crate) fn page(&self) -> &'static Page {
+        self.page.page()
+    }
+
+    pub(crate) fn shared_page(&self) -> &SharedPage {
+        &self.page
+    }
+
+    /// The epoch that all gates carry.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.page().gate(0).map_or(Epoch::FIRST, |gate| gate.state().epoch())
+    }
+
+    /// Gives a native queue a slot. `None` if there is none left, which has been reported.
+    pub fn adopt(&'static self, hw: Arc<dyn HwQueue>, in_order: bool) -> Option<&'static Queue> {
+        let _errno = errno::Keep::new();
+        let device = self.device_index(hw.device())?;
+        let mut queues = self.queues.lock().ok()?;
+        let queue = match queues.free.pop() {
+            Some(index) => queues.all.get(usize::from(index)).copied()?,
+            None if queues.all.len() < SLOTS => {
+                let queue = Queue::new(self, u16::try_from(queues.all.len()).ok()?)?;
+                queues.all.push(queue);
+                queue
+            }
+            None => {
+                report::once(&format!("more than {SLOTS} queues: those beyond run unscheduled"));
+                return None;
+            }
+        };
+        drop(queues);
+        let level = hw.level().min(self.config.auto_xqueue_level);
+        let edge = queue.occupy(hw, device, level, in_order)?;
+        self.tell(edge);
+        Some(queue)
+    }
+
+    /// A slot is free again.
+    pub(crate) fn reclaim(&self, edge: Edge) {
+        self.tell(edge);
+        if let Ok(mut queues) = self.queues.lock() {
+            queues.free.push(edge.slot);
+        }
+    }
+
+    /// Every queue that was ever made.
+    pub(crate) fn queues(&self) -> Vec<&'static Queue> {
+        self.queues.lock().map(|queues| queues.all.clone()).unwrap_or_default()
+    }
+
+    /// Tells the server.
+    pub(crate) fn tell(&self, edge: Edge) {
+        let ring = {
+            let _one = self.producer.lock();
+            self.page().ring.push(edge.to_word())
+        };
+        if ring && let Some(link) = self.link() {
+            link.ring_doorbell();
+        }
+    }
+
+    /// Makes native queues start what was launched: somebody may be waiting for it.
+    pub(crate) fn flush_all(&self) {
+        for queue in self.queues() {
+            queue.flush();
+        }
+    }
+
+    /// Parts from the server if it seems dead; whoever waits at a gate goes on. Returns whether it did.
+    pub(crate) fn rescue_if_stale(&self) -> bool {
+        let epoch = self.epoch();
+        match self.link() {
+            Some(link) if !link.heartbeat().is_stale(now()) => false,
+            link => {
+                self.part(epoch);
+                link.inspect(|link| link.hang_up());
+                true
+            }
+        }
+    }
+
+    /// Opens the gates for the server's part and makes what it still does with `epoch` void.
+    pub(crate) fn part(&self, epoch: Epoch) {
+        for gate in self.page().gates() {
+            gate.rescue(epoch);
+        }
+    }
+
+    /// Nothing is held back any more, until the end of the process.
+    pub(crate) fn open_for_good(&self) {
+        self.exiting.store(true, Ordering::Release);
+        self.part(self.epoch());
+        for gate in self.page().gates() {
+            gate.let_go(Holder::Local);
+            gate.let_go(Holder::Application);
+        }
+    }
+
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.exiting.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn link(&self) -> Option<Arc<Link>> {
+        self.link.lock().ok()?.clone()
+    }
+
+    /// The agent has tried to attach.
+    pub(crate) fn set_link(&self, link: Option<Arc<Link>>) {
+        let attached = link.is_some();
+        if let Ok(mut current) = self.link.lock() {
+            *current = link;
+        }
+        if attached {
+            self.page().gates().iter().for_each(|gate| gate.let_go(Holder::Local));
+        }
+        if let Ok(mut once) = self.attached_once.lock() {
+            *once = true;
+            self.attach_tried.notify_all();
+        }
+    }
+
+    fn await_first_attach(&self) {
+        let Ok(once) = self.attached_once.lock() else { return };
+        let _ = self.attach_tried.wait_timeout_while(once, FIRST_ATTACH, |once| !*once);
+    }
+
+    fn device_index(&self, key: &DeviceKey) -> Option<u8> {
+        let mut devices: MutexGuard<'_, Vec<DeviceKey>> = self.devices.lock().ok()?;
+        let index = match devices.iter().position(|known| known == key) {
+            Some(index) => index,
+            None if devices.len() < DEVICES => {
+                devices.push(key.clone());
+                self.page().set_key(u8::try_from(devices.len() - 1).ok()?, key);
+                devices.len() - 1
+            }
+            None => {
+                report::once(&format!("more than {DEVICES} devices: queues on {key} run unscheduled"));
+                return None;
+            }
+        };
+        u8::try_from(index).ok()
+    }
+}
+
+/// The moment, for those who do not want to read the clock themselves.
+pub(crate) fn clock() -> Time {
+    now()
+}
+
+/// Says what happened in a slot.
+pub(crate) fn edge(kind: EdgeKind, slot: u16, generation: u32) -> Edge {
+    Edge { kind, slot, generation }
+}

@@ -1,0 +1,173 @@
+//! The real vendor library behind a stand-in: where it is, and its functions.
+//!
+//! The stand-in carries the vendor's soname, so that name alone finds only ourselves: the real one is found as the loader
+//! would have found it without us, and opened by its path.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A loaded library. Never closed: the program may hold addresses from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Library(*mut c_void);
+
+// SAFETY: a handle of the loader's, which may be used by any thread.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
+/// Which library is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its soname, such as `libfoo.so.1`.
+    pub soname: &'a str,
+    /// What the user set, and under which name.
+    pub configured: (&'a str, Option<&'a Path>),
+    /// The folder of the stand-in.
+    pub stand_in: &'a Path,
+}
+
+impl Library {
+    /// Finds and opens the real library. The error says where it was looked for.
+    pub fn open(wanted: Wanted<'_>) -> Result<Library, String> {
+        if let (name, Some(path)) = wanted.configured {
+            return Library::open_at(path).map_err(|e| format!("{name}={}: {e}", path.display()));
+        }
+        let own = std::fs::metadata(wanted.stand_in.join(wanted.soname)).ok().map(|m| (m.dev(), m.ino()));
+        let is_other = |path: &Path| {
+            std::fs::metadata(path).is_ok_and(|m| m.is_file() && Some((m.dev(), m.ino())) != own)
+        };
+        let stem = wanted.soname.split(".so").next().unwrap_or(wanted.soname);
+        let mut places = loaded(stem);
+        places.extend(crate::config::library_path().into_iter().map(|dir| dir.join(wanted.soname)));
+        places.extend(cached(wanted.soname));
+        places.extend(DEFAULT_FOLDERS.iter().map(|dir| Path::new(dir).join(wanted.soname)));
+        let mut failures = Vec::new();
+        for path in places.iter().filter(|path| is_other(path)) {
+            match Library::open_at(path) {
+                Ok(library) => return Ok(library),
+                Err(e) => failures.push(e),
+            }
+        }
+        let soname = wanted.soname;
+        Err(if failures.is_empty() {
+            format!(
+                "no {soname} besides the stand-in in LD_LIBRARY_PATH, /etc/ld.so.cache or {}; {} can name it",
+                DEFAULT_FOLDERS.join(", "),
+                wanted.configured.0
+            )
+        } else {
+            failures.join("; ")
+        })
+    }
+
+    /// The address of a function.
+    pub fn function(self, name: &CStr) -> Option<*mut c_void> {
+        // SAFETY: a handle that is never closed, and a C string.
+        let address = unsafe { libc::dlsym(self.0, name.as_ptr()) };
+        (!address.is_null()).then_some(address)
+    }
+
+    fn open_at(path: &Path) -> Result<Library, String> {
+        let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a NUL in the path".to_owned())?;
+        // SAFETY: a C string. The library's constructors run, as they would without us.
+        let handle = unsafe { libc::dlopen(c_path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        if handle.is_null() {
+            // SAFETY: no precondition; the text is copied before another call of the loader.
+            let text = unsafe { libc::dlerror() };
+            // SAFETY: null or a C string.
+            let text = if text.is_null() { c"no reason given" } else { unsafe { CStr::from_ptr(text) } };
+            return Err(text.to_string_lossy().into_owned());
+        }
+        Ok(Library(handle))
+    }
+}
+
+const DEFAULT_FOLDERS: [&str; 6] =
+    ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
+
+/// Paths of libraries of that name that the process has loaded already (Python wheels bring their own under longer names).
+fn loaded(stem: &str) -> Vec<PathBuf> {
+    struct Search<'a> {
+        stem: &'a str,
+        found: Vec<PathBuf>,
+    }
+    unsafe extern "C" fn each(info: *mut libc::dl_phdr_info, _: usize, search: *mut c_void) -> c_int {
+        // SAFETY: `search` is the one below, borrowed for the walk; `info` is the loader's, valid during this call.
+        let (search, name) = unsafe { (&mut *search.cast::<Search<'_>>(), (*info).dlpi_name) };
+        if !name.is_null() {
+            // SAFETY: the loader's own C string.
+            let name = unsafe { CStr::from_ptr(name.cast::<c_char>()) };
+            let path = PathBuf::from(std::ffi::OsString::from_vec(name.to_bytes().to_vec()));
+            let file = path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
+            if file.strip_prefix(search.stem).is_some_and(|rest| rest.starts_with(['.', '-'])) {
+                search.found.push(path);
+            }
+        }
+        0
+    }
+    let mut search = Search { stem, found: Vec::new() };
+    // SAFETY: the callback matches and does not unwind; `search` outlives the walk.
+    unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut search).cast()) };
+    search.found
+}
+
+/// Where the loader's cache has the library.
+fn cached(soname: &str) -> Vec<PathBuf> {
+    std::fs::read("/etc/ld.so.cache").map(|cache| parse_cache(&cache, soname)).unwrap_or_default()
+}
+
+/// The format of glibc's `ld.so.cache`, version 1.1 (`struct cache_file_new`, glibc ≥ 2.2): a header of 48 bytes with the number of
+/// entries at 20, then entries of 24 bytes {flags, key, value, …}, where key and value are offsets of C strings from the start.
+fn parse_cache(cache: &[u8], soname: &str) -> Vec<PathBuf> {
+    const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
+    const X86_64_LIBC6: u32 = 0x0303;
+    let word = |at: usize| Some(u32::from_le_bytes(*cache.get(at..)?.first_chunk()?));
+    let text = |at: u32| cache.get(at as usize..).and_then(|rest| rest.split(|b| *b == 0).next());
+    if !cache.starts_with(MAGIC) {
+        return Vec::new();
+    }
+    let count = word(20).unwrap_or(0).min(1 << 20) as usize;
+    let entry = |i: usize| {
+        let at = 48 + i * 24;
+        let (flags, key, value) = (word(at)?, text(word(at + 4)?)?, text(word(at + 8)?)?);
+        (flags == X86_64_LIBC6 && key == soname.as_bytes())
+            .then(|| PathBuf::from(std::ffi::OsStr::from_bytes(value)))
+    };
+    (0..count).filter_map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_of_this_machine_knows_libc() {
+        assert!(cached("libc.so.6").iter().any(|path| path.is_file()));
+        assert!(cached("libno-such.so.6").is_empty());
+    }
+
+    #[test]
+    fn a_cut_or_foreign_cache_has_nothing() {
+        let cache = std::fs::read("/etc/ld.so.cache").unwrap();
+        for end in [0, 10, 20, 30, 60, 100] {
+            assert!(parse_cache(&cache[..end.min(cache.len())], "libc.so.6").is_empty());
+        }
+        assert!(parse_cache(&[0xff; 4096], "libc.so.6").is_empty());
+    }
+
+    #[test]
+    fn a_library_that_is_not_there_is_named_with_the_places() {
+        let wanted = Wanted {
+            soname: "libno-such.so.9",
+            configured: ("XSCHED_NO_LIB", None),
+            stand_in: Path::new("/nowhere"),
+        };
+        let text = Library::open(wanted).unwrap_err();
+        assert!(text.contains("libno-such.so.9") && text.contains("XSCHED_NO_LIB"), "{text}");
+        let missing = Some(Path::new("/no/such/file"));
+        let text = Library::open(Wanted { configured: ("XSCHED_NO_LIB", missing), ..wanted }).unwrap_err();
+        assert!(text.starts_with("XSCHED_NO_LIB=/no/such/file: "), "{text}");
+    }
+}

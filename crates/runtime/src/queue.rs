@@ -1,0 +1,323 @@
+//! A queue of this process, and the life of a launch.
+//!
+//! The launch path is [`Queue::launch`]: one atomic step in, one look at the gate, the vendor's call, one atomic step out. Everything
+//! else is cold and happens only on idle↔ready edges or while the device is contended.
+
+use crate::guest::{Guest, clock, edge};
+use crate::{errno, thread};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use xsched_core::Level;
+use xsched_core::config::OnNoServer;
+use xsched_hal::HwQueue;
+use xsched_ipc::page::{Edge, EdgeKind, Slot};
+use xsched_queue::activity::Snapshot;
+use xsched_queue::gate::{GateState, GateWord, Holder};
+use xsched_queue::window::{Admission, Settings, Window};
+
+/// How long a thread sleeps at a closed gate before it looks whether the server is still alive.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
+
+/// One native queue, in its slot.
+pub struct Queue {
+    guest: &'static Guest,
+    slot: &'static Slot,
+    index: u16,
+    generation: AtomicU32,
+    gate: AtomicPtr<GateWord>,
+    in_order: AtomicU32,
+    /// The last event that the program got from this queue, with the low bits of the launch's number; 0 for none.
+    last_event: AtomicU64,
+    /// Free for the platform.
+    pub note: AtomicUsize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    hw: Option<Arc<dyn HwQueue>>,
+    window: Window,
+    /// The snapshot at which the watcher looked last.
+    watched: Option<Snapshot>,
+}
+
+/// A launch that has returned from the driver.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Launched {
+    /// For [`Queue::synced`], if the launch itself waited for its command.
+    pub then: Snapshot,
+    /// The queue was idle before.
+    pub was_idle: bool,
+}
+
+/// The user asked that nothing runs without a server, and there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused;
+
+impl Queue {
+    pub(crate) fn new(guest: &'static Guest, index: u16) -> Option<&'static Queue> {
+        let page = guest.page();
+        Some(Box::leak(Box::new(Queue {
+            guest,
+            slot: page.slot(index)?,
+            index,
+            generation: AtomicU32::new(0),
+            gate: AtomicPtr::new(std::ptr::from_ref(page.gate(0)?).cast_mut()),
+            in_order: AtomicU32::new(0),
+            last_event: AtomicU64::new(0),
+            note: AtomicUsize::new(0),
+            inner: Mutex::default(),
+        })))
+    }
+
+    /// A native queue moves in. Nobody launches on it yet.
+    pub(crate) fn occupy(
+        &self,
+        hw: Arc<dyn HwQueue>,
+        device: u8,
+        level: Level,
+        in_order: bool,
+    ) -> Option<Edge> {
+        let gate = self.guest.page().gate(device)?;
+        *self.lock()? = Inner { hw: Some(hw), ..Inner::default() };
+        self.gate.store(std::ptr::from_ref(gate).cast_mut(), Ordering::Release);
+        self.in_order.store(u32::from(in_order), Ordering::Relaxed);
+        self.last_event.store(0, Ordering::Relaxed);
+        let tag = self.slot.occupy(device, level);
+        self.generation.store(tag.generation, Ordering::Release);
+        Some(edge(EdgeKind::Created, self.index, tag.generation))
+    }
+
+    /// The native queue is about to be released by its owner: nothing of ours touches it any more.
+    pub(crate) fn release(&self) {
+        let _errno = errno::Keep::new();
+        let inner = self.lock().map(|mut inner| std::mem::take(&mut *inner));
+        self.slot.vacate();
+        self.guest.reclaim(edge(EdgeKind::Destroyed, self.index, self.generation.load(Ordering::Acquire)));
+        // Marks are native events: released outside of the lock.
+        drop(inner);
+    }
+
+    /// Launches: `call` is the vendor's call on this thread. While the process is suspended this waits first.
+    #[inline]
+    pub fn launch<R>(&self, call: impl FnOnce() -> R) -> Result<(R, Launched), Refused> {
+        let begun = self.slot.activity.begin();
+        if begun.was_idle {
+            self.raise();
+        }
+        let gate = self.gate().state();
+        if !gate.is_free() {
+            self.admit(gate, begun.then)?;
+        }
+        let result = thread::nested(call);
+        self.slot.activity.end();
+        if gate.is_contended() || gate.is_windowed() {
+            self.mark(begun.then);
+        }
+        Ok((result, Launched { then: begun.then, was_idle: begun.was_idle }))
+    }
+
+    /// What the queue has launched so far: before a call that waits for all of it, for [`Queue::synced`].
+    #[inline]
+    pub fn snapshot(&self) -> Snapshot {
+        self.slot.activity.snapshot()
+    }
+
+    /// All that was launched before `then` is done.
+    pub fn synced(&self, then: Snapshot) {
+        if !self.slot.activity.try_idle(then) {
+            return;
+        }
+        let gate = self.gate().state();
+        if self.slot.completed.swap(then.begun(), Ordering::AcqRel) != then.begun() && !gate.is_free() {
+            let _errno = errno::Keep::new();
+            if let Some(mut inner) = self.lock() {
+                inner.window.all_done(then.begun(), self.settings(), clock());
+            }
+        }
+        if gate.is_contended() {
+            let _errno = errno::Keep::new();
+            self.tell(EdgeKind::Idle);
+        }
+    }
+
+    /// The program got this event from the launch. (Its value is only compared.)
+    #[inline]
+    pub fn gave_event(&self, event: usize, launched: Launched) {
+        let (event, then) = (event as u64, launched.then);
+        let packed = if then.inside() == 0 { event << 16 | then.begun() & 0xffff } else { 0 };
+        self.last_event.store(packed, Ordering::Relaxed);
+    }
+
+    /// The program knows that this event, of this queue, is complete. If it is of the newest launch of an in-order queue, all is.
+    pub fn event_done(&self, event: usize) {
+        let now = self.snapshot();
+        let packed = (event as u64) << 16 | now.begun() & 0xffff;
+        if self.in_order.load(Ordering::Relaxed) != 0 && self.last_event.load(Ordering::Relaxed) == packed {
+            self.synced(now);
+        }
+    }
+
+    /// Whether commands run in the order of their launches.
+    pub fn is_in_order(&self) -> bool {
+        self.in_order.load(Ordering::Relaxed) != 0
+    }
+
+    /// The program changed the order of execution. Once out of order, always treated so: events of before say nothing.
+    pub fn set_in_order(&self, in_order: bool) {
+        if !in_order {
+            self.in_order.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the guest that made this queue is this process and not its parent.
+    pub fn is_current(&self) -> bool {
+        crate::guest::existing().is_some_and(|guest| std::ptr::eq(guest, self.guest))
+    }
+
+    #[inline]
+    fn gate(&self) -> &GateWord {
+        // SAFETY: points into the page, which stays mapped as long as the process lives.
+        unsafe { &*self.gate.load(Ordering::Acquire) }
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { work: self.guest.config.window, threshold: self.guest.config.auto_xqueue_threshold }
+    }
+
+    #[cold]
+    fn raise(&self) {
+        if self.slot.activity.raise() {
+            let _errno = errno::Keep::new();
+            self.tell(EdgeKind::Ready);
+        }
+    }
+
+    fn tell(&self, kind: EdgeKind) {
+        self.guest.tell(edge(kind, self.index, self.generation.load(Ordering::Acquire)));
+    }
+
+    /// The gate is not free: waits while it is closed, then while the window is full.
+    #[cold]
+    fn admit(&self, gate: GateState, then: Snapshot) -> Result<(), Refused> {
+        let _errno = errno::Keep::new();
+        if !thread::may_wait() {
+            return Ok(());
+        }
+        if !gate.is_open() {
+            self.wait_open().inspect_err(|_| self.slot.activity.end())?;
+        }
+        let launched = then.begun().saturating_sub(1 + then.inside());
+        let since = clock();
+        let mut flushed = false;
+        loop {
+            let gate = self.gate().state();
+            if !gate.is_open() {
+                self.wait_open().inspect_err(|_| self.slot.activity.end())?;
+            }
+            if !gate.is_windowed() {
+                return Ok(());
+            }
+            let Some(mut inner) = self.lock() else { return Ok(()) };
+            let admission = inner.window.admit(launched, self.settings(), since, clock());
+            self.slot.completed.fetch_max(inner.window.completed(), Ordering::AcqRel);
+            drop(inner);
+            let Admission::NotBefore(time) = admission else { return Ok(()) };
+            if !flushed {
+                self.guest.flush_all();
+                flushed = true;
+            }
+            std::thread::sleep(time.since(clock()));
+        }
+    }
+
+    /// Waits until no holder keeps the gate closed.
+    fn wait_open(&self) -> Result<(), Refused> {
+        self.guest.flush_all();
+        loop {
+            let gate = self.gate().state();
+            if gate.is_open() || self.guest.is_exiting() {
+                break;
+            }
+            if gate.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
+                return Err(Refused);
+            }
+            self.gate().wait(gate, LOOK_AFTER);
+            if self.gate().state().is_held_by(Holder::Server) {
+                self.guest.rescue_if_stale();
+            }
+        }
+        if let Some(mut inner) = self.lock() {
+            inner.window.interrupted();
+        }
+        Ok(())
+    }
+
+    /// After a launch while the device is contended: progress is marked now and then.
+    #[cold]
+    fn mark(&self, then: Snapshot) {
+        let _errno = errno::Keep::new();
+        if let Some(mut inner) = self.lock() {
+            let Inner { hw, window, .. } = &mut *inner;
+            if let Some(hw) = hw {
+                thread::nested(|| window.launched(then.begun(), &**hw, self.settings()));
+            }
+        }
+        self.guest.watcher.wake(self.guest);
+    }
+
+    pub(crate) fn flush(&self) {
+        if let Some(inner) = self.lock()
+            && let Some(hw) = &inner.hw
+        {
+            let _ = thread::nested(|| hw.flush());
+        }
+    }
+
+    /// The watcher's look: finds out whether the queue is idle if nobody else does. Returns whether it should look again.
+    pub(crate) fn watch(&self) -> bool {
+        let now = self.snapshot();
+        let gate = self.gate().state();
+        if !now.is_ready() || !gate.is_contended() {
+            return false;
+        }
+        if now.inside() != 0 {
+            return true;
+        }
+        let Some(mut inner) = self.lock() else { return true };
+        let Inner { hw: Some(hw), window, watched } = &mut *inner else { return false };
+        // A mark of ours only behind a queue that did not move since the last look.
+        if *watched == Some(now) && !window.has_mark_behind(now.begun()) {
+            let _ = thread::nested(|| {
+                window.mark(now.begun(), &**hw);
+                hw.flush()
+            });
+        }
+        *watched = Some(now);
+        thread::nested(|| window.look(now.begun(), clock()));
+        let completed = window.completed();
+        self.slot.completed.fetch_max(completed, Ordering::AcqRel);
+        drop(inner);
+        if completed == now.begun() {
+            self.synced(now);
+            return false;
+        }
+        true
+    }
+
+    /// Held across vendor calls, so a thread that may be inside one (in a callback) does not wait for it.
+    fn lock(&self) -> Option<MutexGuard<'_, Inner>> {
+        if thread::may_wait() { self.inner.lock().ok() } else { self.inner.try_lock().ok() }
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue")
+            .field("index", &self.index)
+            .field("activity", &self.snapshot())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! Which native handle is which queue.
+//!
+//! A thread finds the queues that it used last without a lock or a shared write: it remembers them together with the registry's
+//! version, which changes whenever a handle comes or goes (handles are reused by the vendor). Only what is not
+//! remembered takes the lock.
+
+use crate::fork;
+use crate::queue::Queue;
+use crate::thread::{self, Remembered};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+/// One version for all registries, never 0, so that a remembered queue belongs to one registry only.
+static VERSION: AtomicU64 = AtomicU64::new(1);
+
+/// The queues of a platform in this process, by native handle.
+#[derive(Debug, Default)]
+pub struct Registry {
+    table: AtomicPtr<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    /// The life of the process that it belongs to: the child of a fork starts with an empty table and an unlocked lock.
+    life: u64,
+    queues: Mutex<HashMap<usize, &'static Queue>>,
+}
+
+impl Registry {
+    /// An empty registry, for a `static`.
+    pub const fn new() -> Registry {
+        Registry { table: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// The queue with this handle.
+    #[inline]
+    pub fn find(&self, handle: usize) -> Option<&'static Queue> {
+        match thread::recall(handle, VERSION.load(Ordering::Acquire)) {
+            Some(queue) => queue,
+            None => self.find_slowly(handle),
+        }
+    }
+
+    #[cold]
+    fn find_slowly(&self, handle: usize) -> Option<&'static Queue> {
+        // The version first: what is remembered is then never newer than what it is remembered for.
+        let version = VERSION.load(Ordering::Acquire);
+        let queue = self.queues()?.get(&handle).copied();
+        thread::remember(Remembered { handle, version, queue });
+        queue
+    }
+
+    /// The queue with this handle, made and put in if it is not there.
+    pub fn find_or_insert(
+        &self,
+        handle: usize,
+        make: impl FnOnce() -> Option<&'static Queue>,
+    ) -> Option<&'static Queue> {
+        self.find(handle).or_else(|| {
+            let queue = make()?;
+            self.insert(handle, queue);
+            Some(queue)
+        })
+    }
+
+    /// Puts a queue in; whatever had the handle before is gone.
+    pub fn insert(&self, handle: usize, queue: &'static Queue) {
+        let old = self.queues().and_then(|mut queues| queues.insert(handle, queue));
+        VERSION.fetch_add(1, Ordering::AcqRel);
+        if let Some(old) = old {
+            old.release();
+        }
+    }
+
+    /// Takes a queue out and ends it.
+    pub fn remove(&self, handle: usize) {
+        let queue = self.queues().and_then(|mut queues| queues.remove(&handle));
+        VERSION.fetch_add(1, Ordering::AcqRel);
+        if let Some(queue) = queue {
+            queue.release();
+        }
+    }
+
+    fn queues(&self) -> Option<MutexGuard<'static, HashMap<usize, &'static Queue>>> {
+        let life = fork::life();
+        let mut table = self.table.load(Ordering::Acquire);
+        // SAFETY: tables are leaked boxes, so a pointer that was stored stays valid.
+        if unsafe { table.as_ref() }.is_none_or(|t| t.life != life) {
+            let fresh = Box::into_raw(Box::new(Table { life, queues: Mutex::default() }));
+            table = match self.table.compare_exchange(table, fresh, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => fresh,
+                Err(other) => {
+                    // SAFETY: nobody else has seen `fresh`.
+                    drop(unsafe { Box::from_raw(fresh) });
+                    other
+                }
+            };
+        }
+        // SAFETY: as above; not null here.
+        unsafe { table.as_ref() }?.queues.lock().ok()
+    }
+}
+
+/// What threads remember is void: in the child of a fork.
+pub(crate) fn forget_remembered() {
+    VERSION.fetch_add(1, Ordering::AcqRel);
+}

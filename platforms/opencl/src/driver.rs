@@ -1,0 +1,101 @@
+//! The real `libOpenCL.so.1` (an ICD loader, or one vendor's library) and those of its functions that we call ourselves.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::path::Path;
+use std::sync::OnceLock;
+use xsched_runtime::library::{Library, Wanted};
+
+/// Any OpenCL object.
+pub(crate) type Handle = *mut c_void;
+
+pub(crate) const CL_SUCCESS: c_int = 0;
+/// `CL_DEVICE_NOT_AVAILABLE`: what launches answer when the user asked for no launch without xserver.
+pub(crate) const CL_DEVICE_NOT_AVAILABLE: c_int = -2;
+pub(crate) const CL_COMPLETE: c_int = 0;
+
+/// `clGet*Info(object, name, size, value, size_ret)`.
+type GetInfo = unsafe extern "C" fn(Handle, u32, usize, *mut c_void, *mut usize) -> c_int;
+
+macro_rules! driver {
+    ($($name:ident: $ty:ty;)*) => {
+        /// The functions that we call ourselves; `None` where the library is older than the function.
+        #[allow(non_snake_case)]
+        #[derive(Debug)]
+        pub(crate) struct Driver {
+            library: Library,
+            $(pub(crate) $name: Option<$ty>,)*
+        }
+
+        impl Driver {
+            fn load(library: Library) -> Driver {
+                Driver { library, $($name: {
+                    const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                        Ok(name) => name,
+                        Err(_) => c"",
+                    };
+                    // SAFETY: the real library's function of that name has this signature (Khronos OpenCL headers, CL/cl.h).
+                    library.function(NAME).map(|f| unsafe { std::mem::transmute::<*mut c_void, $ty>(f) })
+                },)* }
+            }
+        }
+    };
+}
+
+driver! {
+    clGetCommandQueueInfo: GetInfo;
+    clGetDeviceInfo: GetInfo;
+    clGetEventInfo: GetInfo;
+    clFlush: unsafe extern "C" fn(Handle) -> c_int;
+    clFinish: unsafe extern "C" fn(Handle) -> c_int;
+    clEnqueueMarker: unsafe extern "C" fn(Handle, *mut Handle) -> c_int;
+    clEnqueueMarkerWithWaitList: unsafe extern "C" fn(Handle, u32, *const Handle, *mut Handle) -> c_int;
+    clReleaseEvent: unsafe extern "C" fn(Handle) -> c_int;
+    clWaitForEvents: unsafe extern "C" fn(u32, *const Handle) -> c_int;
+    clGetExtensionFunctionAddressForPlatform: unsafe extern "C" fn(Handle, *const c_char) -> *mut c_void;
+}
+
+static DRIVER: OnceLock<Driver> = OnceLock::new();
+
+/// Finds the real library, once.
+pub(crate) fn load(stand_in: &Path) -> Result<&'static Driver, String> {
+    if let Some(driver) = DRIVER.get() {
+        return Ok(driver);
+    }
+    let configured = ("XSCHED_OPENCL_LIB", xsched_runtime::config::config().opencl_lib.as_deref());
+    let library = Library::open(Wanted { soname: "libOpenCL.so.1", configured, stand_in })?;
+    Ok(DRIVER.get_or_init(|| Driver::load(library)))
+}
+
+/// The real library, once it is loaded.
+#[inline]
+pub(crate) fn driver() -> Option<&'static Driver> {
+    DRIVER.get()
+}
+
+impl Driver {
+    /// Any function of the real library.
+    pub(crate) fn function(&self, name: &CStr) -> Option<*mut c_void> {
+        self.library.function(name)
+    }
+}
+
+/// One value out of `clGet*Info`; `None` if the call fails or answers another size.
+///
+/// # Safety
+/// `object` is of the kind that `get` takes, or null.
+pub(crate) unsafe fn info<T: Copy + Default>(get: Option<GetInfo>, object: Handle, name: u32) -> Option<T> {
+    let mut value = T::default();
+    let mut size = 0;
+    // SAFETY: by the caller; `value` and `size` are ours, and the size is told.
+    let result = unsafe { get?(object, name, size_of::<T>(), (&raw mut value).cast(), &raw mut size) };
+    (result == CL_SUCCESS && size == size_of::<T>()).then_some(value)
+}
+
+/// A handle out of `clGet*Info`, as a number.
+///
+/// # Safety
+/// As for [`info`].
+pub(crate) unsafe fn handle_info(get: Option<GetInfo>, object: Handle, name: u32) -> Option<Handle> {
+    // SAFETY: as by the caller.
+    unsafe { info::<usize>(get, object, name) }.filter(|h| *h != 0).map(|h| h as Handle)
+}

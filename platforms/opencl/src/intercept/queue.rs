@@ -1,0 +1,128 @@
+//! Command queues: made, kept, given back, flushed and waited for.
+
+use super::Real;
+use crate::driver::{CL_SUCCESS, Handle, driver, handle_info, info};
+use crate::{device, queue::ClQueue};
+use std::ffi::c_int;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use xsched_runtime::{Queue, Registry, guest, is_nested, nested};
+
+const CL_QUEUE_DEVICE: u32 = 0x1091;
+const CL_QUEUE_PROPERTIES: u32 = 0x1093;
+const CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE: u64 = 1 << 0;
+const CL_QUEUE_ON_DEVICE: u64 = 1 << 2;
+
+/// The program's command queues. A queue's note counts the program's references.
+static QUEUES: Registry = Registry::new();
+
+/// The queue with this handle. One that the program made behind our back (through a layer, or before a fork) is adopted now.
+#[inline]
+pub(crate) fn find(handle: Handle) -> Option<&'static Queue> {
+    if handle.is_null() {
+        return None;
+    }
+    QUEUES.find_or_insert(handle as usize, || adopt(handle))
+}
+
+#[cold]
+fn adopt(handle: Handle) -> Option<&'static Queue> {
+    let driver = driver()?;
+    // SAFETY: the program passes it as a command queue; for any other value the real function would fare no better. So below.
+    let (device, properties) = unsafe {
+        let get = driver.clGetCommandQueueInfo;
+        (handle_info(get, handle, CL_QUEUE_DEVICE)?, info::<u64>(get, handle, CL_QUEUE_PROPERTIES)?)
+    };
+    if properties & CL_QUEUE_ON_DEVICE != 0 {
+        // Only kernels put commands into it.
+        return None;
+    }
+    // SAFETY: the queue's device.
+    let key = unsafe { device::key(driver, device) };
+    let in_order = properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE == 0;
+    let queue = guest()?.adopt(Arc::new(ClQueue::new(driver, handle, key)), in_order)?;
+    queue.note.store(1, Ordering::Relaxed);
+    Some(queue)
+}
+
+fn created(handle: Handle) {
+    if !handle.is_null()
+        && let Some(queue) = adopt(handle)
+    {
+        QUEUES.insert(handle as usize, queue);
+    }
+}
+
+/// Declares handlers that call their real function by its own type.
+macro_rules! handlers {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $real:ident => $body:expr;)*) => { $(
+        pub(crate) static $real: Real = Real::new();
+
+        $(#[$doc])*
+        pub(crate) unsafe extern "C" fn $name($($arg: $ty),*) -> $ret {
+            let call = || {
+                let real = $real.address();
+                // SAFETY: the vendor's function of that signature (CL/cl.h), with the program's own arguments.
+                unsafe { std::mem::transmute::<Handle, unsafe extern "C" fn($($ty),*) -> $ret>(real)($($arg),*) }
+            };
+            let body: fn(&dyn Fn() -> $ret, $($ty),*) -> $ret = $body;
+            if is_nested() { call() } else { body(&call, $($arg),*) }
+        }
+    )* };
+}
+
+fn create(call: &dyn Fn() -> Handle) -> Handle {
+    let queue = nested(call);
+    created(queue);
+    queue
+}
+
+handlers! {
+    create_1_0(context: Handle, device: Handle, properties: u64, error: *mut c_int) -> Handle, CREATE_1_0 =>
+        |call, _, _, _, _| create(call);
+    create_2_0(context: Handle, device: Handle, properties: *const u64, error: *mut c_int) -> Handle, CREATE_2_0 =>
+        |call, _, _, _, _| create(call);
+    create_khr(context: Handle, device: Handle, properties: *const u64, error: *mut c_int) -> Handle, CREATE_KHR =>
+        |call, _, _, _, _| create(call);
+
+    retain(queue: Handle) -> c_int, RETAIN => |call, handle| {
+        let result = nested(call);
+        if result == CL_SUCCESS && let Some(queue) = QUEUES.find(handle as usize) {
+            queue.note.fetch_add(1, Ordering::AcqRel);
+        }
+        result
+    };
+
+    /// The last reference: nothing of ours may touch the queue once the real function has it.
+    release(queue: Handle) -> c_int, RELEASE => |call, handle| {
+        if let Some(queue) = QUEUES.find(handle as usize)
+            && queue.note.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            QUEUES.remove(handle as usize);
+        }
+        nested(call)
+    };
+
+    /// Deprecated since 1.1, and may turn the order of execution off.
+    set_property(queue: Handle, properties: u64, enable: u32, old: *mut u64) -> c_int, SET_PROPERTY =>
+        |call, handle, properties, enable, _| {
+            let result = nested(call);
+            if result == CL_SUCCESS
+                && properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE != 0
+                && let Some(queue) = find(handle)
+            {
+                queue.set_in_order(enable == 0);
+            }
+            result
+        };
+
+    finish(queue: Handle) -> c_int, FINISH => |call, handle| {
+        let Some(queue) = find(handle) else { return nested(call) };
+        let then = queue.snapshot();
+        let result = nested(call);
+        if result == CL_SUCCESS {
+            queue.synced(then);
+        }
+        result
+    };
+}

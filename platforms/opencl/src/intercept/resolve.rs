@@ -1,0 +1,111 @@
+//! Functions that the program asks for by name: extension functions, which the loader does not export.
+//!
+//! Each platform (a driver of the loader's) has its own address for a name. A program may use several, so a handler stands for one
+//! real address, and a name has as many handlers as platforms can be told apart.
+
+use super::Real;
+use super::table::{self, PLATFORMS};
+use crate::driver::{Handle, driver};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::Ordering;
+use xsched_runtime::{is_nested, report};
+
+pub(crate) static EXTENSION: Real = Real::new();
+pub(crate) static EXTENSION_FOR_PLATFORM: Real = Real::new();
+
+/// `clGetExtensionFunctionAddress`.
+pub(crate) unsafe extern "C" fn extension(name: *const c_char) -> *mut c_void {
+    // SAFETY: the vendor's function of that name, and the program's argument.
+    let real = unsafe {
+        std::mem::transmute::<Handle, unsafe extern "C" fn(*const c_char) -> *mut c_void>(EXTENSION.address())(
+            name,
+        )
+    };
+    // SAFETY: the real function has read the name.
+    unsafe { ours(name, real) }
+}
+
+/// `clGetExtensionFunctionAddressForPlatform`.
+pub(crate) unsafe extern "C" fn extension_for_platform(platform: Handle, name: *const c_char) -> *mut c_void {
+    type F = unsafe extern "C" fn(Handle, *const c_char) -> *mut c_void;
+    // SAFETY: the vendor's function of that name, and the program's arguments.
+    let real = unsafe { std::mem::transmute::<Handle, F>(EXTENSION_FOR_PLATFORM.address())(platform, name) };
+    if !real.is_null()
+        && !name.is_null()
+        // SAFETY: the real function has read the name.
+        && unsafe { CStr::from_ptr(name) } == c"clEnqueueCommandBufferKHR"
+        && let Some(get) = driver().and_then(|d| d.clGetExtensionFunctionAddressForPlatform)
+    {
+        // SAFETY: a platform that the real function knew.
+        COMMAND_BUFFER_INFO.set(unsafe { get(platform, c"clGetCommandBufferInfoKHR".as_ptr()) });
+    }
+    // SAFETY: as above.
+    unsafe { ours(name, real) }
+}
+
+/// Our handler for the function that the vendor has at `real`; `real` itself if the table has none.
+///
+/// # Safety
+/// `name` is a C string if `real` is not null.
+unsafe fn ours(name: *const c_char, real: *mut c_void) -> *mut c_void {
+    if real.is_null() || name.is_null() || is_nested() {
+        return real;
+    }
+    // SAFETY: by the caller.
+    let name = unsafe { CStr::from_ptr(name) };
+    let Some((row, first)) = table::find(name).and_then(|row| Some((row, (row.handler?, row.real?)))) else {
+        return real;
+    };
+    for (handler, place) in std::iter::once(&first).chain(row.others) {
+        if place.stands_for(real) {
+            return handler.0.cast_mut();
+        }
+    }
+    report::once(&format!(
+        "{} of more than {PLATFORMS} OpenCL platforms: those beyond run unscheduled",
+        name.to_string_lossy()
+    ));
+    real
+}
+
+impl Real {
+    /// Whether this is, or now has become, the place for that address.
+    fn stands_for(&self, address: *mut c_void) -> bool {
+        match self.0.compare_exchange(std::ptr::null_mut(), address, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(known) => known == address,
+        }
+    }
+}
+
+static COMMAND_BUFFER_INFO: Real = Real::new();
+
+/// The queue that a command buffer goes to: the first of those given, else the first that it was recorded for; 0 if that cannot
+/// be known.
+///
+/// # Safety
+/// The arguments are those of `clEnqueueCommandBufferKHR`.
+pub(crate) unsafe fn command_buffer_queue(count: usize, queues: usize, buffer: usize) -> usize {
+    const CL_COMMAND_BUFFER_QUEUES_KHR: u32 = 0x1294;
+    type GetInfo = unsafe extern "C" fn(Handle, u32, usize, *mut c_void, *mut usize) -> c_int;
+    if count as u32 != 0 && queues != 0 {
+        // SAFETY: by the caller, `queues` has `count` queues.
+        return unsafe { *(queues as *const usize) };
+    }
+    let info = COMMAND_BUFFER_INFO.address();
+    if info.is_null() {
+        return 0;
+    }
+    let mut recorded = [0usize; 64];
+    // SAFETY: clGetCommandBufferInfoKHR has this signature (CL/cl_ext.h); the buffer is ours and its size is told.
+    let result = unsafe {
+        std::mem::transmute::<Handle, GetInfo>(info)(
+            buffer as Handle,
+            CL_COMMAND_BUFFER_QUEUES_KHR,
+            size_of_val(&recorded),
+            recorded.as_mut_ptr().cast(),
+            std::ptr::null_mut(),
+        )
+    };
+    recorded.first().copied().filter(|_| result == 0).unwrap_or(0)
+}
