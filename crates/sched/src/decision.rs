@@ -34,12 +34,13 @@ impl Scheduler {
         // It runs on all devices where it is ready or on none, so the first one tells.
         let first = group.ready_devices().next().and_then(|device| self.tables.devices.get(&device));
         let runs = first.is_some_and(|device| device.running.binary_search(&id).is_ok());
+        let before = group.verdict;
         group.verdict = match group.urgent {
             None => Verdict::Idle,
             Some(_) if runs => Verdict::Runs,
             Some(_) => Verdict::Waits,
         };
-        if group.verdict == Verdict::Runs && group.granted {
+        if group.granted && before != Verdict::Runs && group.verdict == Verdict::Runs {
             group.granted = false;
             self.timers.clear(Timer::Grant(id));
         }

@@ -21,6 +21,7 @@ impl Scheduler {
             Phase::Ready => {}
             Phase::Idle | Phase::Draining | Phase::Lapsed => {
                 queue.moved_at = now;
+                queue.asked = false;
                 self.set_phase(id, Phase::Ready);
             }
         }
@@ -48,6 +49,7 @@ impl Scheduler {
         // The first numbers say nothing about standing still.
         let moved = queue.seen != Some(numbers);
         queue.seen = Some(numbers);
+        queue.asked = false;
         if moved {
             queue.moved_at = now;
             if queue.phase == Phase::Lapsed {
@@ -58,31 +60,26 @@ impl Scheduler {
         }
     }
 
-    /// Probes those who hold others back on the device. Lapses those whose answers do not come.
+    /// Probes those who hold others back on the device. Those who did not even answer the last probe lapse here.
     pub(crate) fn lease_tick(&mut self, id: DeviceId, now: Time, out: &mut Vec<Operation>) {
         let Some(device) = self.tables.devices.get(&id) else { return };
         if device.waiting_since.is_none() {
             return;
         }
-        let first_probe = out.len();
-        for &group in &device.running {
-            let Some(unit) = self.tables.unit(group, id) else { continue };
-            let ready =
-                unit.ready.iter().map(|&(_, queue)| queue).filter(|&queue| self.is_in(queue, Phase::Ready));
-            out.extend(ready.take(PROBES).map(|queue| Operation::Probe { queue }));
+        let mut round = Vec::new();
+        for unit in device.running.iter().filter_map(|&group| self.tables.unit(group, id)) {
+            let ready = unit.ready.iter().map(|&(_, queue)| queue);
+            round.extend(ready.filter(|&queue| self.is_in(queue, Phase::Ready)).take(PROBES));
         }
-        let period = self.probe_period();
-        self.timers.set(Timer::Lease(id), now + period, now);
-
-        // Whoever stands still for a lease has lapsed by its answer to an earlier probe, if it answered.
-        let silent: Vec<QueueId> = (out.iter().skip(first_probe))
-            .filter_map(|op| match *op {
-                Operation::Probe { queue } => Some(queue),
-                _ => None,
-            })
-            .filter(|&queue| self.stands_still(queue, now) >= Some(self.settings.lease + period))
-            .collect();
-        silent.into_iter().for_each(|queue| self.lapse(queue, now));
+        self.timers.set(Timer::Lease(id), now + self.probe_period(), now);
+        for queue in round {
+            let is_over = self.stands_still(queue, now) >= Some(self.settings.lease);
+            if is_over && self.tables.queues.get(&queue).is_some_and(|queue| queue.asked) {
+                self.lapse(queue, now);
+            } else {
+                self.probe(queue, out);
+            }
+        }
     }
 
     /// Probes lapsed queues, a few at a time in turn.
@@ -99,12 +96,19 @@ impl Scheduler {
             unit.lapsed.range(from..).chain(unit.lapsed.range(..from)).take(PROBES).copied().collect();
         let Some(&last) = round.last() else { return };
         unit.lapsed_cursor = last.0.saturating_add(1);
-        out.extend(round.into_iter().map(|queue| Operation::Probe { queue }));
+        round.into_iter().for_each(|queue| self.probe(queue, out));
         self.timers.set(Timer::Lapsed(group, device), now + self.settings.lease, now);
     }
 
     pub(crate) fn probe_period(&self) -> Duration {
         self.settings.lease / 4
+    }
+
+    fn probe(&mut self, id: QueueId, out: &mut Vec<Operation>) {
+        if let Some(queue) = self.tables.queues.get_mut(&id) {
+            queue.asked = true;
+            out.push(Operation::Probe { queue: id });
+        }
     }
 
     /// For how long the queue has held others back without a sign of life; `None` if it holds nobody back.

@@ -42,6 +42,8 @@ pub(crate) struct Queue {
     pub(crate) phase: Phase,
     /// Commands launched and completed, as last told.
     pub(crate) seen: Option<(u64, u64)>,
+    /// Probed, and not answered yet.
+    pub(crate) asked: bool,
     /// When it last gave a sign of life: became ready, or its numbers moved.
     pub(crate) moved_at: Time,
 }
@@ -215,8 +217,16 @@ impl Tables {
             UnitState::default()
         });
         unit.gates.entry(client_id).or_default().queues += 1;
-        let queue =
-            Queue { client: client_id, group, device, hints, phase: Phase::Idle, seen: None, moved_at: now };
+        let queue = Queue {
+            client: client_id,
+            group,
+            device,
+            hints,
+            phase: Phase::Idle,
+            seen: None,
+            asked: false,
+            moved_at: now,
+        };
         unit.queues.insert(queue.urgency(id));
         self.queues.insert(id, queue);
         Some(group)

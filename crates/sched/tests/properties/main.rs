@@ -1,0 +1,55 @@
+//! Random stories against rules that hold for every policy, and against a plain model of HPF.
+
+mod model;
+mod steps;
+mod turns;
+mod world;
+
+use proptest::prelude::*;
+use steps::{Step, steps};
+use turns::Turns;
+use world::World;
+use xsched_sched::{PolicyKind, Scheduler};
+
+fn run(mut world: World, steps: Vec<(Step, bool)>) {
+    for (step, decide) in steps {
+        world.step(step);
+        if decide {
+            world.decide();
+        }
+    }
+    world.end();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hpf_does_what_the_plain_model_says(steps in steps(120)) {
+        run(World::new(Scheduler::new(PolicyKind::Hpf, world::settings()), true), steps);
+    }
+
+    #[test]
+    fn a_policy_of_turns_keeps_the_rules_that_hold_for_every_policy(steps in steps(120)) {
+        run(World::new(Scheduler::with_policy(Box::new(Turns::default()), world::settings()), false), steps);
+    }
+}
+
+#[test]
+fn turns_alternate_at_their_ends() {
+    let mut world = World::new(Scheduler::with_policy(Box::new(Turns::default()), world::settings()), false);
+    for n in 1..=3 {
+        world.step(Step::Join(n, n));
+        world.step(Step::Create(u64::from(n), n, 1, None));
+        world.step(Step::Ready(u64::from(n)));
+        world.decide();
+    }
+    let runs = |world: &World| (1..=3).filter(|&n| !world.is_suspended(n, 1)).collect::<Vec<_>>();
+    let mut order = Vec::new();
+    for _ in 0..6 {
+        order.extend(runs(&world));
+        world.step(Step::Wait(turns::SLICE));
+        world.decide();
+    }
+    assert_eq!(order, [1, 2, 3, 1, 2, 3]);
+}

@@ -1,0 +1,265 @@
+//! What should come out, computed from scratch at each decision in the plainest way. Only the lapsing of leases is taken from the
+//! scheduler, and must not happen to queues that make progress.
+
+use crate::world::settings;
+use std::collections::{BTreeMap, BTreeSet};
+use xsched_core::{ClientId, DeviceId, Event, GroupId, HintKind, QueueId, Time};
+use xsched_sched::Scheduler;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Idle,
+    Ready,
+    Draining(Time),
+    Lapsed,
+}
+
+#[derive(Debug)]
+struct Queue {
+    client: ClientId,
+    device: DeviceId,
+    priority: i64,
+    phase: Phase,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    clients: BTreeMap<ClientId, (GroupId, Option<i64>)>,
+    queues: BTreeMap<QueueId, Queue>,
+    /// Groups that run by the policy.
+    running: BTreeSet<GroupId>,
+    closed: BTreeMap<(GroupId, DeviceId), bool>,
+    waiting_since: BTreeMap<GroupId, Time>,
+    granted_until: BTreeMap<GroupId, Time>,
+    /// Groups that share a device, and until when if they do not want it any more.
+    active: BTreeMap<(GroupId, DeviceId), Option<Time>>,
+}
+
+impl Model {
+    pub(crate) fn event(&mut self, event: Event, now: Time) {
+        match event {
+            Event::ClientJoined { client, group } => {
+                self.clients.entry(client).or_insert((group, None));
+            }
+            Event::ClientLeft { client } => {
+                self.clients.remove(&client);
+                self.queues.retain(|_, queue| queue.client != client);
+            }
+            Event::QueueCreated { queue, client, device, hints } => {
+                if let Some(&(_, priority)) = self.clients.get(&client) {
+                    let priority = priority.unwrap_or(hints.get(HintKind::Priority));
+                    self.queues.entry(queue).or_insert(Queue {
+                        client,
+                        device,
+                        priority,
+                        phase: Phase::Idle,
+                    });
+                }
+            }
+            Event::QueueDestroyed { queue } => drop(self.queues.remove(&queue)),
+            Event::QueueReady { queue } => {
+                self.queues.entry(queue).and_modify(|queue| queue.phase = Phase::Ready);
+            }
+            Event::QueueIdle { queue } => {
+                self.queues.entry(queue).and_modify(|queue| {
+                    queue.phase = match queue.phase {
+                        Phase::Ready => Phase::Draining(now + settings().grace),
+                        Phase::Lapsed => Phase::Idle,
+                        other => other,
+                    }
+                });
+            }
+            Event::QueueHint { queue, hint } => {
+                self.queues.entry(queue).and_modify(|queue| queue.priority = hint.value());
+            }
+            Event::ClientHint { client, hint } => {
+                self.clients.entry(client).and_modify(|(_, priority)| *priority = Some(hint.value()));
+                self.queues
+                    .values_mut()
+                    .filter(|q| q.client == client)
+                    .for_each(|q| q.priority = hint.value());
+            }
+            Event::QueueProgress { .. } => {}
+        }
+    }
+
+    /// Computes anew what does not depend on the policy: who is ready, who shares a device.
+    pub(crate) fn settle(&mut self, scheduler: &Scheduler, hung: &BTreeSet<QueueId>, now: Time) {
+        self.settle_phases(scheduler, hung, now);
+        self.settle_contention(now);
+    }
+
+    /// Computes anew who runs under HPF.
+    pub(crate) fn settle_hpf(&mut self, now: Time) {
+        self.granted_until.retain(|_, until| *until > now);
+        for (&group, &since) in &self.waiting_since {
+            if since + settings().max_suspend <= now {
+                self.granted_until.insert(group, now + settings().grant);
+            }
+        }
+        self.waiting_since.retain(|_, since| *since + settings().max_suspend > now);
+        let runs = self.who_runs();
+        let ran = std::mem::replace(&mut self.running, runs);
+        self.granted_until.retain(|group, _| ran.contains(group) || !self.running.contains(group));
+        let groups: BTreeSet<GroupId> = self.clients.values().map(|&(group, _)| group).collect();
+        self.granted_until.retain(|group, _| groups.contains(group));
+
+        self.closed = self.units().into_iter().map(|unit| (unit, self.is_closed(unit))).collect();
+        for group in groups {
+            let waits = self.units().into_iter().any(|unit| {
+                unit.0 == group && self.closed[&unit] && !self.is_never(unit) && self.is_wanting(unit)
+            });
+            if waits {
+                self.waiting_since.entry(group).or_insert(now);
+            } else {
+                self.waiting_since.remove(&group);
+            }
+        }
+        self.waiting_since.retain(|group, _| self.clients.values().any(|(other, _)| other == group));
+    }
+
+    /// The scheduler wakes up at the latest when something is over.
+    pub(crate) fn check_wake(&self, wake: Option<Time>) {
+        let grace = self.queues.values().filter_map(|queue| match queue.phase {
+            Phase::Draining(until) => Some(until),
+            _ => None,
+        });
+        let due = self.waiting_since.values().map(|&since| since + settings().max_suspend);
+        let times = grace.chain(due).chain(self.active.values().copied().flatten());
+        if let Some(first) = times.chain(self.granted_until.values().copied()).min() {
+            assert!(
+                wake.is_some_and(|wake| wake <= first),
+                "wakes at {wake:?}, something is over at {first}"
+            );
+        }
+    }
+
+    /// Contention as the scheduler told it.
+    pub(crate) fn check_contention(&self, scheduler: &Scheduler) {
+        for queue in self.queues.values() {
+            let unit = (self.clients[&queue.client].0, queue.device);
+            let sharing = self.active.keys().filter(|(_, device)| *device == queue.device).count();
+            let contended = scheduler.is_contended(queue.client, queue.device);
+            assert_eq!(contended, sharing > 1 && self.active.contains_key(&unit), "{unit:?}: {self:#?}");
+        }
+    }
+
+    pub(crate) fn check_gates(&self, scheduler: &Scheduler) {
+        for queue in self.queues.values() {
+            let unit = (self.clients[&queue.client].0, queue.device);
+            let suspended = scheduler.is_suspended(queue.client, queue.device);
+            assert_eq!(suspended, self.closed[&unit], "{} on {}: {self:#?}", queue.client, queue.device);
+        }
+        for &(group, _) in self.clients.values() {
+            assert_eq!(scheduler.is_granted(group), self.granted_until.contains_key(&group), "{group}");
+        }
+    }
+
+    fn settle_phases(&mut self, scheduler: &Scheduler, hung: &BTreeSet<QueueId>, now: Time) {
+        for (&id, queue) in &mut self.queues {
+            let ready = scheduler.is_ready(id);
+            queue.phase = match queue.phase {
+                Phase::Draining(until) if until <= now => Phase::Idle,
+                Phase::Ready if !ready => {
+                    assert!(hung.contains(&id), "{id} lapsed although it makes progress");
+                    Phase::Lapsed
+                }
+                Phase::Lapsed if ready => Phase::Ready,
+                other => other,
+            };
+            let counts = matches!(queue.phase, Phase::Ready | Phase::Draining(_));
+            assert_eq!(ready, counts, "{id} is {:?}", queue.phase);
+        }
+    }
+
+    fn settle_contention(&mut self, now: Time) {
+        self.active.retain(|_, until| until.is_none_or(|until| until > now));
+        let units = self.units();
+        self.active.retain(|unit, _| units.contains(unit));
+        for unit in units {
+            if self.is_wanting(unit) {
+                self.active.insert(unit, None);
+            } else {
+                self.active.entry(unit).and_modify(|until| {
+                    until.get_or_insert(now + settings().contended_linger);
+                });
+            }
+        }
+    }
+
+    /// HPF over all devices: the most urgent group first, unless one that is more urgent runs on one of its devices.
+    fn who_runs(&self) -> BTreeSet<GroupId> {
+        let mut order: Vec<(i64, GroupId)> =
+            self.groups().filter_map(|group| Some((self.urgent(group)?, group))).collect();
+        order.sort();
+        let mut runs = BTreeSet::new();
+        for &(urgent, group) in order.iter().rev().filter(|(urgent, _)| *urgent > -256) {
+            let denied = self.ready_devices(group).into_iter().any(|device| {
+                runs.iter().any(|&other| {
+                    self.urgent(other) > Some(urgent) && self.ready_devices(other).contains(&device)
+                })
+            });
+            if !denied {
+                runs.insert(group);
+            }
+        }
+        runs
+    }
+
+    fn is_closed(&self, unit: (GroupId, DeviceId)) -> bool {
+        let (group, device) = unit;
+        if self.is_never(unit) {
+            return true;
+        }
+        if self.granted_until.contains_key(&group) {
+            return false;
+        }
+        let urgent = self.urgent(group);
+        if urgent.is_some() && !self.running.contains(&group) {
+            return true;
+        }
+        let tops = self.running.iter().filter(|&&other| self.ready_devices(other).contains(&device));
+        let top = tops.filter_map(|&other| self.urgent(other)).max();
+        !self.ready_devices(group).contains(&device) && self.priority(unit).max(urgent) < top
+    }
+
+    fn is_never(&self, unit: (GroupId, DeviceId)) -> bool {
+        self.urgent(unit.0).or(self.priority(unit)) == Some(-256)
+    }
+
+    fn is_wanting(&self, unit: (GroupId, DeviceId)) -> bool {
+        self.of_unit(unit).any(|queue| queue.phase != Phase::Idle)
+    }
+
+    /// Priority of the most urgent queue of the group on the device.
+    fn priority(&self, unit: (GroupId, DeviceId)) -> Option<i64> {
+        self.of_unit(unit).map(|queue| queue.priority).max()
+    }
+
+    /// Priority of the group's most urgent ready queue anywhere.
+    fn urgent(&self, group: GroupId) -> Option<i64> {
+        self.ready(group).map(|queue| queue.priority).max()
+    }
+
+    fn ready_devices(&self, group: GroupId) -> BTreeSet<DeviceId> {
+        self.ready(group).map(|queue| queue.device).collect()
+    }
+
+    fn ready(&self, group: GroupId) -> impl Iterator<Item = &Queue> {
+        let of_group = self.queues.values().filter(move |queue| self.clients[&queue.client].0 == group);
+        of_group.filter(|queue| matches!(queue.phase, Phase::Ready | Phase::Draining(_)))
+    }
+
+    fn of_unit(&self, (group, device): (GroupId, DeviceId)) -> impl Iterator<Item = &Queue> {
+        let on_device = self.queues.values().filter(move |queue| queue.device == device);
+        on_device.filter(move |queue| self.clients[&queue.client].0 == group)
+    }
+
+    fn units(&self) -> BTreeSet<(GroupId, DeviceId)> {
+        self.queues.values().map(|queue| (self.clients[&queue.client].0, queue.device)).collect()
+    }
+
+    fn groups(&self) -> impl Iterator<Item = GroupId> {
+        self.clients.values().map(|&(group, _)| group).collect::<BTreeSet<_>>().into_iter()
+    }
+}

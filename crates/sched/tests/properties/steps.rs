@@ -1,0 +1,47 @@
+//! Random steps in a small world: 6 clients, 4 groups, 3 devices, 10 queues, so that they meet often.
+
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// One thing that happens, or time that passes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    Wait(Duration),
+    Join(u32, u32),
+    Leave(u32),
+    /// Queue, client, device, priority.
+    Create(u64, u32, u32, Option<i64>),
+    Destroy(u64),
+    Ready(u64),
+    Idle(u64),
+    QueueHint(u64, i64),
+    ClientHint(u32, i64),
+    /// From now on the queue's numbers stand still, or move.
+    Hang(u64, bool),
+    Repolicy,
+}
+
+/// Up to `most` steps, each with whether a decision follows it.
+pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<(Step, bool)>> {
+    prop::collection::vec((step(), prop::bool::weighted(0.8)), 1..most)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (client, group, device, queue) = (1..=6u32, 1..=4u32, 1..=3u32, 1..=10u64);
+    let priority = prop::sample::select(vec![-256, -1, 0, 0, 1, 2]);
+    prop_oneof![
+        6 => (0..30_000u64).prop_map(|us| Step::Wait(Duration::from_micros(us))),
+        1 => (0..3u64).prop_map(|us| Step::Wait(Duration::from_micros(us * 2_000))),
+        4 => (client.clone(), group).prop_map(|(c, g)| Step::Join(c, g)),
+        1 => client.clone().prop_map(Step::Leave),
+        6 => (queue.clone(), client.clone(), device, prop::option::of(priority.clone()))
+            .prop_map(|(q, c, d, p)| Step::Create(q, c, d, p)),
+        1 => queue.clone().prop_map(Step::Destroy),
+        8 => queue.clone().prop_map(Step::Ready),
+        4 => queue.clone().prop_map(Step::Idle),
+        2 => (queue.clone(), priority.clone()).prop_map(|(q, p)| Step::QueueHint(q, p)),
+        1 => (client, priority).prop_map(|(c, p)| Step::ClientHint(c, p)),
+        2 => (queue, any::<bool>()).prop_map(|(q, hangs)| Step::Hang(q, hangs)),
+        1 => Just(Step::Repolicy),
+    ]
+}

@@ -1,0 +1,218 @@
+//! Drives a scheduler in virtual time and checks the rules that hold for every policy.
+
+use crate::model::Model;
+use crate::steps::Step;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use xsched_core::{ClientId, DeviceId, Event, GroupId, Hint, HintKind, Hints, Operation, QueueId, Time};
+use xsched_sched::{PolicyKind, Scheduler, Settings};
+
+/// Short enough that everything happens within a few steps.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        grace: Duration::from_millis(2),
+        lease: Duration::from_millis(40),
+        max_suspend: Duration::from_millis(50),
+        grant: Duration::from_millis(10),
+        contended_linger: Duration::from_millis(100),
+    }
+}
+
+pub(crate) struct World {
+    scheduler: Scheduler,
+    model: Model,
+    /// Whether the model knows the policy.
+    is_hpf: bool,
+    now: Time,
+    wake: Option<Time>,
+    /// What the operations so far amount to: who is (suspended, contended) where.
+    told: BTreeMap<(ClientId, DeviceId), (bool, bool)>,
+    numbers: BTreeMap<QueueId, u64>,
+    hung: BTreeSet<QueueId>,
+}
+
+impl World {
+    pub(crate) fn new(scheduler: Scheduler, is_hpf: bool) -> World {
+        World {
+            scheduler,
+            model: Model::default(),
+            is_hpf,
+            now: Time::ZERO,
+            wake: None,
+            told: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            hung: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn is_suspended(&self, client: u32, device: u32) -> bool {
+        self.scheduler.is_suspended(ClientId(client), DeviceId(device))
+    }
+
+    pub(crate) fn step(&mut self, step: Step) {
+        let hint = |p| Hint::new(HintKind::Priority, p).unwrap();
+        let event = match step {
+            Step::Wait(time) => return self.wait(time),
+            Step::Hang(queue, hangs) => {
+                let queue = QueueId(queue);
+                let _ = if hangs { self.hung.insert(queue) } else { self.hung.remove(&queue) };
+                return;
+            }
+            Step::Repolicy if self.is_hpf => return self.scheduler.set_policy(PolicyKind::Hpf),
+            Step::Repolicy => return,
+            Step::Join(client, group) => {
+                Event::ClientJoined { client: ClientId(client), group: GroupId(group) }
+            }
+            Step::Leave(client) => Event::ClientLeft { client: ClientId(client) },
+            Step::Create(queue, client, device, priority) => {
+                let mut hints = Hints::default();
+                priority.into_iter().for_each(|p| hints.set(hint(p)));
+                Event::QueueCreated {
+                    queue: QueueId(queue),
+                    client: ClientId(client),
+                    device: DeviceId(device),
+                    hints,
+                }
+            }
+            Step::Destroy(queue) => Event::QueueDestroyed { queue: QueueId(queue) },
+            Step::Ready(queue) => Event::QueueReady { queue: QueueId(queue) },
+            Step::Idle(queue) => Event::QueueIdle { queue: QueueId(queue) },
+            Step::QueueHint(queue, p) => Event::QueueHint { queue: QueueId(queue), hint: hint(p) },
+            Step::ClientHint(client, p) => Event::ClientHint { client: ClientId(client), hint: hint(p) },
+        };
+        if let Event::ClientLeft { client } = event {
+            // Nothing may be told to it from now on.
+            self.told.retain(|&(told, _), _| told != client);
+        }
+        self.model.event(event, self.now);
+        self.scheduler.handle(event, self.now);
+    }
+
+    /// Decides until no probe is left to answer, and checks each decision.
+    pub(crate) fn decide(&mut self) {
+        loop {
+            let mut operations = Vec::new();
+            let wake = self.scheduler.decide(self.now, &mut operations);
+            assert!(wake.is_none_or(|wake| wake > self.now), "wake-up {wake:?} at {}", self.now);
+            self.replay(&operations);
+            self.check_told();
+            self.check_somebody_runs();
+            self.model.settle(&self.scheduler, &self.hung, self.now);
+            self.model.check_contention(&self.scheduler);
+            if self.is_hpf {
+                self.model.settle_hpf(self.now);
+                self.model.check_gates(&self.scheduler);
+            }
+            self.model.check_wake(wake);
+
+            let mut again = Vec::new();
+            assert_eq!(self.scheduler.decide(self.now, &mut again), wake);
+            assert_eq!(again, [], "a second decision at the same time changes nothing");
+            self.wake = wake;
+            if !self.answer(&operations) {
+                return;
+            }
+        }
+    }
+
+    /// Everybody leaves; nothing may be left of them.
+    pub(crate) fn end(mut self) {
+        (1..=6).for_each(|client| self.step(Step::Leave(client)));
+        self.decide();
+        assert_eq!((self.scheduler.client_count(), self.scheduler.queue_count()), (0, 0));
+        assert_eq!(self.wake, None, "no timer is left");
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.decide();
+        let until = self.now + time;
+        while let Some(wake) = self.wake.filter(|&wake| wake <= until) {
+            self.now = wake;
+            self.decide();
+        }
+        self.now = until;
+    }
+
+    /// Applies operations to what the clients know, each of which must be news to them, and in order.
+    fn replay(&mut self, operations: &[Operation]) {
+        let mut last = 0;
+        for &operation in operations {
+            let (rank, client, device) = match operation {
+                Operation::Contend { client, device } => (0, client, device),
+                Operation::Suspend { client, device } => (1, client, device),
+                Operation::Resume { client, device } => (2, client, device),
+                Operation::Relax { client, device } => (3, client, device),
+                Operation::Probe { queue } => {
+                    assert!(self.scheduler.queue(queue).is_some(), "{operation:?} for a queue that is gone");
+                    last = 4;
+                    continue;
+                }
+            };
+            assert!(rank >= last, "{operation:?} comes too late in {operations:?}");
+            last = rank;
+            assert!(self.scheduler.group_of(client).is_some(), "{operation:?} for a client that is gone");
+            let (suspended, contended) = self.told.entry((client, device)).or_default();
+            let (state, value) = match operation {
+                Operation::Suspend { .. } => (suspended, true),
+                Operation::Resume { .. } => (suspended, false),
+                Operation::Contend { .. } => (contended, true),
+                _ => (contended, false),
+            };
+            assert_ne!(*state, value, "{operation:?} is no news");
+            *state = value;
+        }
+    }
+
+    fn check_told(&self) {
+        for client in (1..=6).map(ClientId) {
+            for device in (1..=3).map(DeviceId) {
+                let told = self.told.get(&(client, device)).copied().unwrap_or_default();
+                let state = (
+                    self.scheduler.is_suspended(client, device),
+                    self.scheduler.is_contended(client, device),
+                );
+                assert_eq!(state, told, "{client} on {device}");
+            }
+        }
+    }
+
+    /// Among groups that are ready and connected by devices, somebody is held back nowhere.
+    fn check_somebody_runs(&self) {
+        let mut ready: BTreeMap<GroupId, (BTreeSet<DeviceId>, i64, bool)> = BTreeMap::new();
+        for queue in (1..=10).filter_map(|n| self.scheduler.queue(QueueId(n))).filter(|queue| queue.ready) {
+            let (devices, priority, held) =
+                ready.entry(queue.group).or_insert((BTreeSet::new(), -256, false));
+            devices.insert(queue.device);
+            *priority = queue.hints.priority().max(*priority);
+            *held |= self.scheduler.is_suspended(queue.client, queue.device);
+        }
+        ready.retain(|_, (_, priority, _)| *priority > -256);
+        let mut components: Vec<(BTreeSet<DeviceId>, bool)> = Vec::new();
+        for (devices, _, held) in ready.into_values() {
+            let (mut together, mut runs) = (devices, !held);
+            components.retain(|(other, other_runs)| {
+                let apart = other.is_disjoint(&together);
+                if !apart {
+                    together.extend(other);
+                    runs |= other_runs;
+                }
+                apart
+            });
+            components.push((together, runs));
+        }
+        assert!(components.iter().all(|(_, runs)| *runs), "nobody runs on {components:?}");
+    }
+
+    fn answer(&mut self, operations: &[Operation]) -> bool {
+        let mut answered = false;
+        for &operation in operations {
+            let Operation::Probe { queue } = operation else { continue };
+            let number = self.numbers.entry(queue).or_default();
+            *number += u64::from(!self.hung.contains(&queue));
+            let event = Event::QueueProgress { queue, launched: *number, completed: *number };
+            self.scheduler.handle(event, self.now);
+            answered = true;
+        }
+        answered
+    }
+}
