@@ -120,11 +120,11 @@ impl<'a> Bench<'a> {
     /// Finds the device, settles the size of a request and fills the kernel caches of both programs.
     fn prepare(args: &'a Args, folder: &'a Path, urgent: PathBuf, stage: Option<PathBuf>) -> Result<Self> {
         let device = args.device.as_str();
+        let calibration = in_private(Command::new(&urgent), folder);
+        let work = urgent::calibrate(calibration, device, REQUEST_MS, folder)?;
         let backend = Backend::find(device, in_private(Command::new("hashcat"), folder))?;
         eprintln!("compiling hashcat's kernels (half a minute) …");
         drop(Greedy::start(in_private(Command::new("hashcat"), folder), &backend, folder)?);
-        let calibration = in_private(Command::new(&urgent), folder);
-        let work = urgent::calibrate(calibration, device, REQUEST_MS, folder)?;
         Ok(Self { folder, urgent, stage, device, backend, work })
     }
 
