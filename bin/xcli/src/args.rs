@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
+use xsched_client::MAX_NAME;
 use xsched_core::hint::{HINTS, HintInfo};
 use xsched_core::text::Expected;
 use xsched_core::{Hint, HintKind, Level};
@@ -85,6 +86,15 @@ pub(crate) fn level(text: &str) -> Result<Level, Expected> {
 /// Reads text that must not be empty.
 pub(crate) fn not_empty(text: &str) -> Result<String, Expected> {
     if text.is_empty() { Err(Expected::new("a name")) } else { Ok(text.into()) }
+}
+
+/// Reads the name of a group.
+pub(crate) fn group(text: &str) -> Result<String, Expected> {
+    if (1..=MAX_NAME).contains(&text.len()) {
+        Ok(text.into())
+    } else {
+        Err(Expected::new(format!("a name of 1 to {MAX_NAME} bytes")))
+    }
 }
 
 /// The first line of what clap says, without its "error: ", and the lines that say what is allowed; not the usage.

@@ -18,6 +18,8 @@ use xsched_ipc::address;
 use xsched_ipc::control::{self, ControlConnection, Reply, Request};
 
 pub use xsched_ipc::control::Target;
+/// The longest name of a group, in bytes.
+pub use xsched_ipc::wire::MAX_NAME;
 
 /// The longest wait for the server to take a connection, and for each packet of an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@
 //! (exec): same pid, same terminal, its exit code and signals are its own. Deliberately absent: a connection to xserver; the
 //! program makes its own.
 
-use crate::args::{HintFlags, level, not_empty};
+use crate::args::{HintFlags, group, level};
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::launch::environment::{LIBRARY_PATH, PRELOAD, library_path, preload};
@@ -29,7 +29,7 @@ pub(crate) struct Run {
     pub(crate) hints: HintFlags,
 
     /// Suspend and resume together with all programs of this group
-    #[arg(long, value_name = "NAME", value_parser = not_empty, help_heading = "Scheduling")]
+    #[arg(long, value_name = "NAME", value_parser = group, help_heading = "Scheduling")]
     group: Option<String>,
 
     /// Highest preemption level to use: 1 (block), 2 (deactivate) or 3 (interrupt)
@@ -68,7 +68,13 @@ impl Run {
             context.output.warning(&warning);
         }
         let error = Command::new(&file).arg0(name).args(arguments).envs(environment).exec();
-        Err(Failure::new(Kind::NotExecutable, format!("cannot execute {}: {error}", file.display())))
+        let why = match diagnose::interpreter(&file) {
+            Some(missing) if !missing.exists() => {
+                format!("it needs {}, which is not there", missing.display())
+            }
+            _ => error.to_string(),
+        };
+        Err(Failure::new(Kind::NotExecutable, format!("cannot execute {}: {why}", file.display())))
     }
 
     /// The variables to set.

@@ -31,6 +31,14 @@ pub(crate) fn diagnose(file: &Path, search_path: Option<&OsStr>) -> Vec<String> 
     reasons.into_iter().map(|reason| format!("{} will run unscheduled: {reason}", file.display())).collect()
 }
 
+/// What the kernel starts in place of `file`: the interpreter of a script, the loader of a program.
+pub(crate) fn interpreter(file: &Path) -> Option<PathBuf> {
+    match elf::read(file)? {
+        Executable::Elf(elf) => elf.loader,
+        Executable::Script { interpreter, .. } => Some(interpreter),
+    }
+}
+
 /// The program that is loaded in the end.
 fn follow_scripts(file: &Path, search_path: Option<&OsStr>) -> Option<PathBuf> {
     let mut file = file.to_path_buf();
