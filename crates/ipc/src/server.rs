@@ -5,7 +5,6 @@
 
 use crate::control::Request;
 use crate::error::Error;
-use crate::memory::GuestPage;
 use crate::peer::{self, Credentials};
 use crate::socket;
 use crate::wire::{self, Garbage, Kind};
@@ -21,6 +20,7 @@ use xsched_core::ClientId;
 use xsched_hal::RemoteControl;
 
 pub use crate::heartbeat::{EVERY as HEARTBEAT_EVERY, Pulse, now};
+pub use crate::memory::GuestPage;
 
 /// A server's socket. Dropping it removes the socket file.
 #[derive(Debug)]

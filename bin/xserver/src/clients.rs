@@ -1,0 +1,176 @@
+//! One attached guest: who it is, its page, and what the server knows of the page.
+
+use crate::devices::Devices;
+use std::fmt;
+use xsched_core::{DeviceId, DeviceKey, GroupId, Level, QueueId};
+use xsched_hal::RemoteControl;
+use xsched_ipc::page::{DEVICES, Slot, Tag};
+use xsched_ipc::peer::Credentials;
+use xsched_ipc::server::{GuestPage, Newcomer};
+use xsched_queue::gate::{Epoch, Stale, Verdict};
+
+/// An attached guest.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    /// The number of its connection.
+    pub(crate) link: u32,
+    pub(crate) credentials: Credentials,
+    pub(crate) program: String,
+    pub(crate) group: GroupId,
+    pub(crate) group_name: Option<String>,
+    pub(crate) page: GuestPage,
+    epoch: Epoch,
+    devices: [Option<Seen>; DEVICES],
+    /// By slot, as far as slots were ever used.
+    slots: Vec<Option<Known>>,
+    /// Lent for the time of the attachment.
+    _control: Option<RemoteControl>,
+}
+
+/// A queue that the scheduler was told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Known {
+    pub(crate) queue: QueueId,
+    pub(crate) device: DeviceId,
+    pub(crate) level: Level,
+    generation: u32,
+}
+
+/// A device of the guest's page.
+#[derive(Debug)]
+struct Seen {
+    id: DeviceId,
+    key: DeviceKey,
+    wish: Wish,
+}
+
+/// What the scheduler wants of a guest on a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Wish {
+    pub(crate) suspended: bool,
+    pub(crate) contended: bool,
+}
+
+impl Wish {
+    /// The gate's bits for it.
+    fn verdict(self) -> Verdict {
+        let Wish { suspended, contended } = self;
+        Verdict { suspended, contended, windowed: contended && !suspended }
+    }
+}
+
+/// `hashcat[4711]`.
+impl fmt::Display for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.program, self.credentials.pid)
+    }
+}
+
+impl Guest {
+    pub(crate) fn new(link: u32, credentials: Credentials, group: GroupId, newcomer: Newcomer) -> Guest {
+        let Newcomer { hello, page, control } = newcomer;
+        Guest {
+            link,
+            credentials,
+            program: hello.program,
+            group,
+            group_name: hello.group,
+            page,
+            epoch: hello.epoch,
+            devices: [const { None }; DEVICES],
+            slots: Vec::new(),
+            _control: control,
+        }
+    }
+
+    /// The queue that is known to live in a slot.
+    pub(crate) fn known(&self, slot: u16) -> Option<Known> {
+        self.slots.get(usize::from(slot)).copied().flatten()
+    }
+
+    /// All known queues with their slots.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (Known, &Slot)> {
+        let known = self.slots.iter().enumerate().filter_map(|(index, known)| Some((index, (*known)?)));
+        known.filter_map(|(index, known)| Some((known, self.page.slot(u16::try_from(index).ok()?)?)))
+    }
+
+    /// Notes who lives in a slot.
+    pub(crate) fn set_known(&mut self, slot: u16, known: Option<Known>) {
+        let index = usize::from(slot);
+        if self.slots.len() <= index {
+            self.slots.resize(index + 1, None);
+        }
+        if let Some(place) = self.slots.get_mut(index) {
+            *place = known;
+        }
+    }
+
+    /// The device that a tag names, taken from `devices` the first time; an error if the page names none, or names it twice.
+    pub(crate) fn device(&mut self, local: u8, devices: &mut Devices) -> Result<DeviceId, String> {
+        if let Some(Some(seen)) = self.devices.get(usize::from(local)) {
+            return Ok(seen.id);
+        }
+        let key = self.page.key(local).ok_or_else(|| format!("its device {local} has no valid name"))?;
+        if self.devices.iter().flatten().any(|seen| seen.key == key) {
+            return Err(format!("its device {local} is {key}, which it named already"));
+        }
+        let id = devices.take(&key);
+        if let Some(place) = self.devices.get_mut(usize::from(local)) {
+            *place = Some(Seen { id, key, wish: Wish::default() });
+        }
+        Ok(id)
+    }
+
+    /// The key of a device that it uses.
+    pub(crate) fn key(&self, device: DeviceId) -> Option<&DeviceKey> {
+        self.devices.iter().flatten().find(|seen| seen.id == device).map(|seen| &seen.key)
+    }
+
+    /// The keys of all devices that it uses.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &DeviceKey> {
+        self.devices.iter().flatten().map(|seen| &seen.key)
+    }
+
+    /// Changes what is wanted of it on a device, by the next [`Guest::decree`].
+    pub(crate) fn wish(&mut self, device: DeviceId, change: impl FnOnce(&mut Wish)) {
+        if let Some(seen) = self.devices.iter_mut().flatten().find(|seen| seen.id == device) {
+            change(&mut seen.wish);
+        }
+    }
+
+    /// Whether its gate on the device is to be closed.
+    pub(crate) fn is_to_be_held(&self, device: DeviceId) -> bool {
+        self.devices.iter().flatten().any(|seen| seen.id == device && seen.wish.suspended)
+    }
+
+    /// Writes what is wanted into the gate. Returns whether the guest has just learnt that it shares the device.
+    pub(crate) fn decree(&self, device: DeviceId) -> Result<bool, Stale> {
+        let mut seen = self.devices.iter().zip(self.page.gates());
+        let Some((Some(seen), gate)) =
+            seen.find(|(seen, _)| seen.as_ref().is_some_and(|seen| seen.id == device))
+        else {
+            return Ok(false);
+        };
+        let was_contended = gate.state().is_contended();
+        gate.decree(self.epoch, seen.wish.verdict())?;
+        Ok(seen.wish.contended && !was_contended)
+    }
+
+    /// Opens all gates, as far as they are still ours.
+    pub(crate) fn release(&self) {
+        for gate in self.page.gates() {
+            let _ = gate.decree(self.epoch, Verdict::default());
+        }
+    }
+}
+
+impl Known {
+    pub(crate) fn new(queue: QueueId, device: DeviceId, tag: Tag) -> Known {
+        Known { queue, device, level: tag.level, generation: tag.generation }
+    }
+
+    /// Whether this is the queue that the slot's tag says.
+    pub(crate) fn is(&self, tag: Option<Tag>) -> bool {
+        tag.is_some_and(|tag| tag.generation == self.generation)
+    }
+}

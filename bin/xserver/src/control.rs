@@ -1,0 +1,152 @@
+//! What control clients ask, and the answers.
+
+use crate::clients::Guest;
+use crate::guests::Guests;
+use crate::rights::Rights;
+use std::collections::BTreeMap;
+use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
+use xsched_core::text::Value;
+use xsched_core::{ClientId, Event, Hint, HintKind, QueueId, Time};
+use xsched_ipc::control::{Reply, Request, Target};
+use xsched_ipc::peer::Credentials;
+use xsched_sched::{POLICIES, PolicyKind};
+
+/// Does what `who` asks for, as far as it may. A turn has to follow.
+pub(crate) fn answer(
+    guests: &mut Guests,
+    rights: &Rights,
+    who: &Credentials,
+    request: Request,
+    now: Time,
+) -> Vec<Reply> {
+    let done = match request {
+        Request::Status => Ok(Reply::Server(status(guests))),
+        Request::Policy => Ok(policy(guests)),
+        Request::SetPolicy { name } => set_policy(guests, rights, who, &name),
+        Request::Hint { target, kind, value } => hint(guests, rights, who, target, (kind, value), now),
+        Request::List => {
+            let clients = guests
+                .table
+                .iter()
+                .map(|(client, guest)| Reply::Client(client_status(guests, *client, guest)));
+            let done = Reply::Done { count: guests.table.len() as u32, note: None };
+            return clients.chain([done]).collect();
+        }
+    };
+    vec![done.unwrap_or_else(Reply::Refused)]
+}
+
+fn status(guests: &Guests) -> ServerStatus {
+    ServerStatus {
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        policy: policy_name(guests),
+        clients: guests.table.len() as u32,
+        queues: guests.scheduler.queue_count() as u32,
+        devices: guests.device_keys(),
+    }
+}
+
+fn policy_name(guests: &Guests) -> String {
+    guests.scheduler.policy().map(|policy| policy.to_string()).unwrap_or_default()
+}
+
+fn policy(guests: &Guests) -> Reply {
+    let available = POLICIES.iter().map(|info| (info.name.into(), info.help.into())).collect();
+    Reply::Policy { current: policy_name(guests), available }
+}
+
+fn set_policy(guests: &mut Guests, rights: &Rights, who: &Credentials, name: &str) -> Result<Reply, String> {
+    rights.check_server(who)?;
+    let new = PolicyKind::parse(name).map_err(|expected| format!("{name:?} is not a policy; {expected}"))?;
+    let before = policy_name(guests);
+    guests.scheduler.set_policy(new);
+    tracing::info!("policy {before} -> {new} by uid {} pid {}", who.uid, who.pid);
+    Ok(policy(guests))
+}
+
+fn hint(
+    guests: &mut Guests,
+    rights: &Rights,
+    who: &Credentials,
+    target: Target,
+    (kind, value): (HintKind, i64),
+    now: Time,
+) -> Result<Reply, String> {
+    let hint = Hint::new(kind, value).map_err(|expected| format!("{value} is not valid; {expected}"))?;
+    let (targets, name) = resolve(guests, &target)?;
+    for (_, owner) in &targets {
+        rights.check_hint(who, *owner, hint)?;
+    }
+    let mut count = 0;
+    for (client, _) in targets {
+        match target {
+            Target::Queue(queue) => {
+                guests.scheduler.handle(Event::QueueHint { queue, hint }, now);
+                count += 1;
+            }
+            Target::Client(_) | Target::Pid(_) => {
+                guests.scheduler.handle(Event::ClientHint { client, hint }, now);
+                count += guests.scheduler.queues_of(client).count() as u32;
+            }
+        }
+    }
+    tracing::info!("{} of {name} set to {value} by uid {} pid {}", kind.info().name, who.uid, who.pid);
+    Ok(Reply::Done { count, note: None })
+}
+
+/// The processes that are meant, with their users, and a name for the log.
+fn resolve(guests: &Guests, target: &Target) -> Result<(Vec<(ClientId, u32)>, String), String> {
+    let found = |client: &ClientId| guests.table.get(client).map(|guest| (*client, guest.credentials.uid));
+    match target {
+        Target::Queue(queue) => {
+            let owner = guests.places.get(queue).and_then(|(client, _)| found(client));
+            Ok((vec![owner.ok_or_else(|| format!("there is no queue {queue}"))?], queue.to_string()))
+        }
+        Target::Client(client) => {
+            let owner = found(client).ok_or_else(|| format!("there is no process {client}"))?;
+            Ok((vec![owner], client.to_string()))
+        }
+        Target::Pid(pid) => {
+            let of_pid = guests.table.iter().filter(|(_, guest)| *pid != 0 && guest.credentials.pid == *pid);
+            let all: Vec<_> = of_pid.map(|(client, guest)| (*client, guest.credentials.uid)).collect();
+            if all.is_empty() {
+                return Err(format!("no process with pid {pid} is attached"));
+            }
+            Ok((all, format!("pid {pid}")))
+        }
+    }
+}
+
+fn client_status(guests: &Guests, client: ClientId, guest: &Guest) -> ClientStatus {
+    let scheduler = &guests.scheduler;
+    let hints = |queue: QueueId| -> BTreeMap<HintKind, i64> {
+        let hints = scheduler.queue(queue).map(|view| view.hints).unwrap_or_default();
+        let given = hints.iter().map(|hint| (hint.kind(), hint.value()));
+        [(HintKind::Priority, hints.priority())].into_iter().chain(given).collect()
+    };
+    let queues = guest.queues().filter_map(|(known, slot)| {
+        Some(QueueStatus {
+            queue: known.queue,
+            device_id: known.device,
+            device: guest.key(known.device)?.clone(),
+            level: known.level,
+            ready: scheduler.is_ready(known.queue),
+            suspended: scheduler.is_suspended(client, known.device),
+            contended: scheduler.is_contended(client, known.device),
+            launched: slot.activity.snapshot().launched(),
+            completed: slot.completed.load(std::sync::atomic::Ordering::Relaxed),
+            suspensions: scheduler.suspensions(client, known.device),
+            hints: hints(known.queue),
+        })
+    });
+    ClientStatus {
+        client,
+        pid: guest.credentials.pid,
+        uid: guest.credentials.uid,
+        program: guest.program.clone(),
+        group: guest.group,
+        group_name: guest.group_name.clone(),
+        queues: queues.collect(),
+    }
+}

@@ -1,0 +1,181 @@
+//! All guests: what their pages say, as events for the scheduler.
+//!
+//! An entry of a ring only says *where* to look; what is true stands in the slot. So each entry, and each slot after an overflow, is
+//! handled by the one function [`Guests::read_slot`], and no order or loss of entries can mislead it.
+
+use crate::clients::{Guest, Known};
+use crate::devices::Devices;
+use crate::groups::Groups;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use xsched_core::{ClientId, DeviceId, DeviceKey, Event, QueueId, Time};
+use xsched_ipc::page::{Edge, EdgeKind, SLOTS, Slot};
+use xsched_ipc::peer::Credentials;
+use xsched_ipc::server::Newcomer;
+use xsched_sched::Scheduler;
+
+/// All guests, and the scheduler.
+#[derive(Debug)]
+pub(crate) struct Guests {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) table: BTreeMap<ClientId, Guest>,
+    /// Where each queue lives.
+    pub(crate) places: HashMap<QueueId, (ClientId, u16)>,
+    /// Queues that were told idle and of which the guest still believes that the server thinks them ready.
+    pub(crate) lingering: BTreeSet<QueueId>,
+    /// Gates whose wish changed.
+    pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
+    devices: Devices,
+    groups: Groups,
+    last_client: u32,
+    last_queue: u64,
+}
+
+impl Guests {
+    pub(crate) fn new(scheduler: Scheduler) -> Guests {
+        Guests {
+            scheduler,
+            table: BTreeMap::new(),
+            places: HashMap::new(),
+            lingering: BTreeSet::new(),
+            unwritten: BTreeSet::new(),
+            devices: Devices::default(),
+            groups: Groups::default(),
+            last_client: 0,
+            last_queue: 0,
+        }
+    }
+
+    /// A number for the next guest.
+    pub(crate) fn new_client(&mut self) -> ClientId {
+        self.last_client += 1;
+        ClientId(self.last_client)
+    }
+
+    /// Takes a guest in. Its queues are read by [`Guests::read_page`].
+    pub(crate) fn join(
+        &mut self,
+        client: ClientId,
+        link: u32,
+        credentials: Credentials,
+        newcomer: Newcomer,
+        now: Time,
+    ) {
+        let group = self.groups.join(credentials.uid, newcomer.hello.group.as_deref());
+        let hints = newcomer.hello.hints;
+        self.table.insert(client, Guest::new(link, credentials, group, newcomer));
+        self.scheduler.handle(Event::ClientJoined { client, group }, now);
+        for hint in hints.iter() {
+            self.scheduler.handle(Event::ClientHint { client, hint }, now);
+        }
+    }
+
+    /// Forgets a guest; its gates are opened as far as they are still the server's.
+    pub(crate) fn leave(&mut self, client: ClientId, now: Time) -> Option<Guest> {
+        let guest = self.table.remove(&client)?;
+        guest.release();
+        guest.keys().for_each(|key| self.devices.put_back(key));
+        self.groups.leave(guest.credentials.uid, guest.group_name.as_deref());
+        for (known, _) in guest.queues() {
+            self.places.remove(&known.queue);
+            self.lingering.remove(&known.queue);
+        }
+        self.scheduler.handle(Event::ClientLeft { client }, now);
+        Some(guest)
+    }
+
+    /// The guest rang. An error says what is wrong with its page, and is the end of it.
+    pub(crate) fn read_ring(&mut self, client: ClientId, now: Time) -> Result<(), String> {
+        let Some(guest) = self.table.get(&client) else { return Ok(()) };
+        let (mut edges, mut garbage) = (Vec::new(), None);
+        let is_overflow = guest.page.ring.drain(|word| match Edge::from_word(word) {
+            Some(edge) => edges.push(edge),
+            None => garbage = Some(word),
+        });
+        if let Some(word) = garbage {
+            return Err(format!("its ring holds {word:#x}, which is not an event"));
+        }
+        for edge in edges {
+            self.read_slot(client, edge.slot, Some(edge.kind), now)?;
+        }
+        if is_overflow { self.read_slots(client, now) } else { Ok(()) }
+    }
+
+    /// Reads all of the page, as it has to be after the hello.
+    pub(crate) fn read_page(&mut self, client: ClientId, now: Time) -> Result<(), String> {
+        self.read_ring(client, now)?;
+        self.read_slots(client, now)
+    }
+
+    fn read_slots(&mut self, client: ClientId, now: Time) -> Result<(), String> {
+        (0..SLOTS as u16).try_for_each(|slot| self.read_slot(client, slot, None, now))
+    }
+
+    /// Brings what the scheduler knows in line with what a slot says. `told` is what the guest said about the slot, if it did.
+    fn read_slot(
+        &mut self,
+        client: ClientId,
+        index: u16,
+        told: Option<EdgeKind>,
+        now: Time,
+    ) -> Result<(), String> {
+        let Some(guest) = self.table.get_mut(&client) else { return Ok(()) };
+        let Some(tag) = guest.page.slot(index).map(Slot::tag) else { return Ok(()) };
+        if let Some(known) = guest.known(index).filter(|known| !known.is(tag)) {
+            guest.set_known(index, None);
+            self.places.remove(&known.queue);
+            self.lingering.remove(&known.queue);
+            self.scheduler.handle(Event::QueueDestroyed { queue: known.queue }, now);
+        }
+        let Some(tag) = tag else { return Ok(()) };
+        let known = match guest.known(index) {
+            Some(known) => known,
+            None => {
+                let device = guest.device(tag.device, &mut self.devices)?;
+                self.last_queue += 1;
+                let queue = QueueId(self.last_queue);
+                let known = Known::new(queue, device, tag);
+                guest.set_known(index, Some(known));
+                self.places.insert(queue, (client, index));
+                let hints = Default::default();
+                self.scheduler.handle(Event::QueueCreated { queue, client, device, hints }, now);
+                known
+            }
+        };
+        self.read_activity(known.queue, told == Some(EdgeKind::Ready), now);
+        Ok(())
+    }
+
+    /// Tells the scheduler whether the queue has work. `told_ready`: the guest said so a moment ago.
+    pub(crate) fn read_activity(&mut self, queue: QueueId, told_ready: bool, now: Time) {
+        let Some(slot) = self.slot(queue) else { return };
+        let look = slot.activity.look();
+        let believed = self.scheduler.is_ready(queue);
+        if look.is_ready() {
+            if self.lingering.remove(&queue) || !believed {
+                self.scheduler.handle(Event::QueueReady { queue }, now);
+            }
+        } else if believed || told_ready {
+            // Work so short that it was done before we looked has its grace too.
+            if !believed {
+                self.scheduler.handle(Event::QueueReady { queue }, now);
+            }
+            self.scheduler.handle(Event::QueueIdle { queue }, now);
+            self.lingering.insert(queue);
+        } else if look.is_reported() {
+            // Lapsed, or left over from the guest's last server: idle now, and to be told of again.
+            self.scheduler.handle(Event::QueueIdle { queue }, now);
+            self.lingering.insert(queue);
+        }
+    }
+
+    /// The slot of a queue.
+    pub(crate) fn slot(&self, queue: QueueId) -> Option<&Slot> {
+        let (client, index) = self.places.get(&queue)?;
+        self.table.get(client)?.page.slot(*index)
+    }
+
+    /// The devices in use.
+    pub(crate) fn device_keys(&self) -> Vec<DeviceKey> {
+        self.devices.keys()
+    }
+}

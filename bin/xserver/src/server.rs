@@ -1,0 +1,259 @@
+//! The loop: one thread owns everything, waits for all of it at once, and never waits for anybody in particular.
+//!
+//! Each turn: give a sign of life, hear who has something to say, let the scheduler decide, sleep until the next thing is due.
+//! If this process dies or is frozen, its guests notice that the sign of life is missing and run on by themselves.
+
+use crate::control;
+use crate::guests::Guests;
+use crate::links::{Links, Role};
+use crate::poller::{Poller, Source, Wake};
+use crate::rights::Rights;
+use crate::signals::Signals;
+use anyhow::{Context, Result};
+use std::collections::VecDeque;
+use std::time::Duration;
+use xsched_core::{ClientId, Time};
+use xsched_ipc::Error;
+use xsched_ipc::server::{self, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now};
+use xsched_ipc::wire::VERSION;
+use xsched_sched::Scheduler;
+
+/// The server.
+pub(crate) struct Server {
+    poller: Poller,
+    listener: Listener,
+    /// Watched.
+    _signals: Signals,
+    pulse: Pulse,
+    links: Links,
+    guests: Guests,
+    rights: Rights,
+    /// No fd was left for the next connection: when to try again.
+    accepting_again: Option<Time>,
+    is_ending: bool,
+}
+
+impl Server {
+    pub(crate) fn new(
+        listener: Listener,
+        signals: Signals,
+        scheduler: Scheduler,
+        rights: Rights,
+    ) -> Result<Server> {
+        let poller = Poller::new().context("epoll_create failed")?;
+        poller.add(&listener, Source::Listener, Wake::Readable).context("epoll_ctl failed")?;
+        poller.add(&signals, Source::Signals, Wake::Readable).context("epoll_ctl failed")?;
+        Ok(Server {
+            poller,
+            listener,
+            _signals: signals,
+            pulse: Pulse::create()?,
+            links: Links::default(),
+            guests: Guests::new(scheduler),
+            rights,
+            accepting_again: None,
+            is_ending: false,
+        })
+    }
+
+    /// Serves until a signal ends it.
+    pub(crate) fn run(mut self) -> Result<()> {
+        let mut next = None;
+        while !self.is_ending {
+            let sources = self.poller.wait(self.timeout(next)).context("epoll_wait failed")?;
+            let time = now();
+            self.pulse.beat(time);
+            for source in sources {
+                self.hear(source, time);
+            }
+            self.look_after_links(time);
+            next = self.turn(now());
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn timeout(&self, next: Option<Time>) -> Option<Duration> {
+        let time = now();
+        let due = next.map(|next| next.since(time));
+        let is_watched =
+            !self.guests.table.is_empty() || self.links.has_fresh() || self.accepting_again.is_some();
+        let beat = is_watched.then_some(HEARTBEAT_EVERY);
+        due.into_iter().chain(beat).min()
+    }
+
+    fn hear(&mut self, source: Source, time: Time) {
+        match source {
+            Source::Listener => self.accept(time),
+            Source::Signals => self.is_ending = true,
+            Source::Link(number) => self.hear_link(number, time),
+            Source::Process(number) => self.drop_link(number, "its process ended", time),
+            Source::Doorbell(number) => {
+                let Some(client) = self.client(number) else { return };
+                if let Err(reason) = self.guests.read_ring(client, time) {
+                    self.drop_link(number, &reason, time);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, time: Time) {
+        // Bounded, so that a crowd at the door does not keep those inside waiting.
+        for _ in 0..16 {
+            match self.listener.accept() {
+                Ok(Some(connection)) => {
+                    if let Err(reason) = self.links.add(connection, time, &self.poller) {
+                        tracing::warn!("refused a connection: {reason}");
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!("cannot take connections in for a moment: {error}");
+                    self.accepting_again = Some(time + HEARTBEAT_EVERY);
+                    let _ = self.poller.change(&self.listener, Source::Listener, Wake::Closed);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hear_link(&mut self, number: u32, time: Time) {
+        let Some(link) = self.links.get(number) else { return };
+        if let Role::Control(outbox) = &link.role
+            && !outbox.is_empty()
+        {
+            return self.send(number, Vec::new(), time);
+        }
+        let message = link.connection.receive();
+        match (message, &link.role) {
+            (Ok(None), _) => {}
+            (Ok(Some(Message::Hello(newcomer))), Role::Fresh { .. }) => self.take_in(number, *newcomer, time),
+            (Ok(Some(Message::Request(request))), Role::Fresh { .. } | Role::Control(_)) => {
+                let who = link.connection.credentials().clone();
+                if matches!(link.role, Role::Fresh { .. }) {
+                    let _ = self.links.set_role(number, Role::Control(VecDeque::new()), &self.poller);
+                }
+                let replies = control::answer(&mut self.guests, &self.rights, &who, request, time);
+                let packets: Result<Vec<_>, Error> = replies.iter().map(|reply| reply.to_packets()).collect();
+                match packets {
+                    Ok(packets) => self.send(number, packets.concat(), time),
+                    Err(error) => self.drop_link(number, &error.to_string(), time),
+                }
+            }
+            (Ok(Some(_)), _) => self.drop_link(number, "it sent what is not expected of it", time),
+            (Err(Error::Closed), _) => self.drop_link(number, "it closed the connection", time),
+            (Err(error), _) => {
+                let reason = match error {
+                    Error::Version { theirs } => format!(
+                        "this xserver speaks version {VERSION} and the program version {theirs}; use one version of xsched"
+                    ),
+                    error => error.to_string(),
+                };
+                self.drop_link(number, &reason, time);
+            }
+        }
+    }
+
+    fn send(&mut self, number: u32, packets: Vec<Vec<u8>>, time: Time) {
+        match self.links.send(number, packets, &self.poller) {
+            Ok(()) => {}
+            Err(error) => self.drop_link(number, &error.to_string(), time),
+        }
+    }
+
+    /// A guest said hello.
+    fn take_in(&mut self, number: u32, mut newcomer: Newcomer, time: Time) {
+        if let Err(error) = self.try_take_in(number, &mut newcomer) {
+            return self.drop_link(number, &error.to_string(), time);
+        }
+        let (Some(client), Some(link)) = (self.client(number), self.links.get(number)) else { return };
+        let who = link.connection.credentials().clone();
+        self.guests.join(client, number, who.clone(), newcomer, time);
+        if let Some(guest) = self.guests.table.get(&client) {
+            let name = guest.group_name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
+            tracing::info!("attached {client} {guest} uid {} group {}{name}", who.uid, guest.group);
+        }
+        if let Err(reason) = self.guests.read_page(client, time) {
+            self.drop_link(number, &reason, time);
+        }
+    }
+
+    fn try_take_in(&mut self, number: u32, newcomer: &mut Newcomer) -> Result<(), Error> {
+        let Some(link) = self.links.get(number) else { return Ok(()) };
+        let who = link.connection.credentials();
+        let (hints, asked) = self.rights.clamp(who, newcomer.hello.hints);
+        if let Some(asked) = asked {
+            tracing::warn!(
+                "{}[{}] of uid {} asked for priority {asked} and starts with {}",
+                newcomer.hello.program,
+                who.pid,
+                who.uid,
+                hints.priority()
+            );
+        }
+        newcomer.hello.hints = hints;
+        let client = self.guests.new_client();
+        let doorbell = server::doorbell()?;
+        link.connection.welcome(client, rustix::fd::AsFd::as_fd(&doorbell), &self.pulse)?;
+        let role = Role::Guest { client, doorbell };
+        let watched = self.links.set_role(number, role, &self.poller);
+        watched.map_err(|errno| Error::System { call: "epoll_ctl", errno })
+    }
+
+    /// Ends a link, and what depends on it.
+    fn drop_link(&mut self, number: u32, reason: &str, time: Time) {
+        let Some(link) = self.links.remove(number, &self.poller) else { return };
+        let who = link.connection.credentials();
+        link.connection.refuse(reason);
+        match link.role {
+            Role::Guest { client, .. } => match self.guests.leave(client, time) {
+                Some(guest) => tracing::info!("dropped {client} {guest}: {reason}"),
+                None => tracing::info!("dropped {client} of pid {}: {reason}", who.pid),
+            },
+            Role::Fresh { .. } => tracing::info!("refused pid {} of uid {}: {reason}", who.pid, who.uid),
+            Role::Control(_) => tracing::debug!("control client with pid {} left: {reason}", who.pid),
+        }
+    }
+
+    fn look_after_links(&mut self, time: Time) {
+        if self.accepting_again.is_some_and(|again| again <= time) {
+            self.accepting_again = None;
+            let _ = self.poller.change(&self.listener, Source::Listener, Wake::Readable);
+        }
+        if self.links.has_fresh() {
+            for number in self.links.silent(time) {
+                self.drop_link(number, "it did not say what it wants", time);
+            }
+        }
+    }
+
+    fn turn(&mut self, time: Time) -> Option<Time> {
+        loop {
+            let turn = self.guests.turn(time);
+            for client in &turn.parted {
+                if let Some(link) = self.guests.table.get(client).map(|guest| guest.link) {
+                    self.drop_link(link, "it has parted from this server", time);
+                }
+            }
+            if turn.parted.is_empty() {
+                return turn.next;
+            }
+        }
+    }
+
+    fn end(mut self) {
+        let time = now();
+        tracing::info!("ending: {} attached processes run on unscheduled", self.guests.table.len());
+        for number in self.links.numbers() {
+            self.drop_link(number, "xserver is ending", time);
+        }
+        // The listener goes with `self`, and the socket file with it.
+    }
+
+    fn client(&self, number: u32) -> Option<ClientId> {
+        match self.links.get(number)?.role {
+            Role::Guest { client, .. } => Some(client),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One turn of the scheduler: ask it, and write what it wants into the gates.
+//!
+//! What the scheduler believes and what a guest believes about a queue must not drift apart. A guest tells *ready* only once, until
+//! the server takes that back (`Activity::reclaim`); so a queue that was told idle stays in `lingering` until the scheduler gave
+//! it up, and is looked at before each decision, for it may have become ready again without a word. SYNC POINTS of both: `queue::activity`.
+
+use crate::clients::Wish;
+use crate::guests::Guests;
+use xsched_core::{ClientId, DeviceId, Event, Operation, QueueId, Time};
+
+/// What came out of a turn.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// When the next one is due, if nothing happens before.
+    pub(crate) next: Option<Time>,
+    /// Guests that have parted from the server.
+    pub(crate) parted: Vec<ClientId>,
+}
+
+impl Guests {
+    /// Decides, and lets it come true.
+    pub(crate) fn turn(&mut self, now: Time) -> Turn {
+        // Each round follows from news of the one before; a guest that makes news all the time is left for the next turn.
+        const ROUNDS: usize = 8;
+        let mut turn = Turn::default();
+        let (mut operations, mut probes) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            for queue in self.lingering.clone() {
+                self.read_activity(queue, false, now);
+            }
+            turn.next = self.scheduler.decide(now, &mut operations);
+            for operation in operations.drain(..) {
+                self.note(operation, &mut probes);
+            }
+            // Gates follow the last word of the scheduler only.
+            if self.give_up_lingering(now) {
+                continue;
+            }
+            if !self.write_gates(now, &mut turn.parted) & !self.answer(&mut probes, now) {
+                return turn;
+            }
+        }
+        turn.next = Some(now);
+        turn
+    }
+
+    fn note(&mut self, operation: Operation, probes: &mut Vec<QueueId>) {
+        let mut wish = |client, device, change: &dyn Fn(&mut Wish)| {
+            tracing::debug!("{operation:?}");
+            if let Some(guest) = self.table.get_mut(&client) {
+                guest.wish(device, change);
+                self.unwritten.insert((client, device));
+            }
+        };
+        match operation {
+            Operation::Suspend { client, device } => wish(client, device, &|wish| wish.suspended = true),
+            Operation::Resume { client, device } => wish(client, device, &|wish| wish.suspended = false),
+            Operation::Contend { client, device } => wish(client, device, &|wish| wish.contended = true),
+            Operation::Relax { client, device } => wish(client, device, &|wish| wish.contended = false),
+            Operation::Probe { queue } => probes.push(queue),
+        }
+    }
+
+    /// Queues that the scheduler no longer believes ready are to be told of again. Returns whether one is ready after all.
+    fn give_up_lingering(&mut self, now: Time) -> bool {
+        let mut is_news = false;
+        for queue in self.lingering.clone() {
+            if self.scheduler.is_ready(queue) {
+                continue;
+            }
+            self.lingering.remove(&queue);
+            if self.slot(queue).is_some_and(|slot| slot.activity.reclaim().is_err()) {
+                self.scheduler.handle(Event::QueueReady { queue }, now);
+                is_news = true;
+            }
+        }
+        is_news
+    }
+
+    /// Returns whether the scheduler was told something.
+    fn write_gates(&mut self, now: Time, parted: &mut Vec<ClientId>) -> bool {
+        let mut is_news = false;
+        // Closing comes before opening, so that two who should not share a device do not share it for a moment.
+        let mut gates: Vec<(ClientId, DeviceId)> = std::mem::take(&mut self.unwritten).into_iter().collect();
+        gates.sort_by_key(|(client, device)| {
+            !self.table.get(client).is_some_and(|guest| guest.is_to_be_held(*device))
+        });
+        for (client, device) in gates {
+            match self.table.get(&client).map(|guest| guest.decree(device)) {
+                Some(Ok(true)) => is_news |= self.look_for_idle(client, device, now),
+                Some(Err(_)) if !parted.contains(&client) => parted.push(client),
+                _ => {}
+            }
+        }
+        is_news
+    }
+
+    /// A guest that was alone so far has not told what became idle.
+    fn look_for_idle(&mut self, client: ClientId, device: DeviceId, now: Time) -> bool {
+        let Some(guest) = self.table.get(&client) else { return false };
+        let idle: Vec<QueueId> = guest
+            .queues()
+            .filter(|(known, slot)| {
+                known.device == device
+                    && self.scheduler.is_ready(known.queue)
+                    && !self.lingering.contains(&known.queue)
+                    && !slot.activity.look().is_ready()
+            })
+            .map(|(known, _)| known.queue)
+            .collect();
+        for &queue in &idle {
+            self.scheduler.handle(Event::QueueIdle { queue }, now);
+            self.lingering.insert(queue);
+        }
+        !idle.is_empty()
+    }
+
+    /// Answers the scheduler's questions. Returns whether there were any.
+    fn answer(&mut self, probes: &mut Vec<QueueId>, now: Time) -> bool {
+        let is_news = !probes.is_empty();
+        for queue in probes.drain(..) {
+            let Some(slot) = self.slot(queue) else { continue };
+            let launched = slot.activity.snapshot().launched();
+            let completed = slot.completed.load(std::sync::atomic::Ordering::Relaxed);
+            self.scheduler.handle(Event::QueueProgress { queue, launched, completed }, now);
+        }
+        is_news
+    }
+}
