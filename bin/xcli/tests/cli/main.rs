@@ -1,8 +1,9 @@
-//! xcli as its users see it: the built program, run with an environment of its own. Servers are made up here, on the real
-//! socket protocol; `tests/system` has the real one.
+//! xcli as its users see it: the built program, run with an environment of its own. Most servers are made up here, on the real
+//! socket protocol, so that each answer can be had; `real` asks xserver itself.
 
 mod config;
 mod diagnose;
+mod real;
 mod run;
 mod server;
 mod support;

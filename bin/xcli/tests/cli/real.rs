@@ -1,0 +1,89 @@
+//! The same questions to the real xserver: both sides mean the same by them. Programs that it schedules are in `tests/system`.
+
+use crate::support::{XCLI, output, stderr, stdout, xcli};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// xserver, until it is dropped.
+struct Server {
+    dir: TempDir,
+    child: Child,
+}
+
+impl Server {
+    fn start() -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new(build());
+        command.env_clear().args(["--foreground", "--socket"]).arg(dir.path().join("x.sock"));
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = Server { dir, child };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while server.ask(&["status"]).status.code() == Some(3) {
+            assert!(Instant::now() < deadline, "xserver does not answer within 20 s");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Output {
+        output(xcli().arg("--socket").arg(self.dir.path().join("x.sock")).args(arguments))
+    }
+
+    fn ask_json(&self, arguments: &[&str]) -> Value {
+        let result = self.ask(&[&["--json"], arguments].concat());
+        assert_eq!((result.status.code(), stderr(&result).as_str()), (Some(0), ""), "{arguments:?}");
+        serde_json::from_slice(&result.stdout).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Builds xserver beside the xcli under test.
+fn build() -> PathBuf {
+    let folder = Path::new(XCLI).parent().unwrap();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "xserver", "--target-dir"]).arg(folder.parent().unwrap());
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let built = output(cargo.current_dir(env!("CARGO_MANIFEST_DIR")));
+    assert!(built.status.success(), "{}", stderr(&built));
+    folder.join("xserver")
+}
+
+#[test]
+fn the_real_server_answers_every_command() {
+    let mut server = Server::start();
+    let status = server.ask_json(&["status"]);
+    assert_eq!((&status["pid"], &status["clients"]), (&json!(server.child.id()), &json!(0)));
+    assert_eq!(server.ask_json(&["list"]), json!([]));
+
+    let policy = server.ask_json(&["policy"]);
+    assert_eq!(policy["current"], "HPF");
+    assert!(policy["available"].as_array().unwrap().iter().any(|entry| entry["name"] == "HPF"));
+    assert_eq!(stdout(&server.ask(&["policy", "HPF"])), "policy HPF is in force\n");
+
+    for (arguments, words) in [
+        (&["policy", "NO_SUCH"][..], &["NO_SUCH", "HPF"][..]),
+        (&["hint", "--pid", "1", "--priority", "1"], &["1"]),
+        (&["hint", "-x", "q99", "-p", "1"], &["q99"]),
+        (&["hint", "--client", "c99", "-p", "1"], &["c99"]),
+    ] {
+        let refused = server.ask(arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        assert!(words.iter().all(|word| stderr(&refused).contains(word)), "{}", stderr(&refused));
+    }
+
+    let pid = server.child.id().to_string();
+    assert!(output(Command::new("kill").arg(pid)).status.success());
+    assert!(server.child.wait().unwrap().success(), "SIGTERM is a clean end");
+    assert_eq!(server.ask(&["list"]).status.code(), Some(3));
+}
