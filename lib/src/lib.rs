@@ -2,5 +2,5 @@
 //!
 //! However many stand-ins a process has, they all bind here, so it has one page, one agent, one link to xserver.
 
-mod bind;
+pub mod bind;
 mod platforms;

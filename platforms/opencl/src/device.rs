@@ -31,15 +31,14 @@ pub(crate) unsafe fn key(driver: &Driver, device: Handle) -> DeviceKey {
         }
     }
     // SAFETY: `device` is a device; so for every call below.
-    if unsafe { info::<u64>(get, device, CL_DEVICE_TYPE) }.is_some_and(|kind| kind & CL_DEVICE_TYPE_CPU != 0)
-    {
+    let kind = unsafe { info::<u64>(get, device, CL_DEVICE_TYPE) };
+    if kind.is_some_and(|kind| kind & CL_DEVICE_TYPE_CPU != 0) {
         return DeviceKey::cpu(0);
     }
     let narrow = |n: u32| u8::try_from(n).unwrap_or(u8::MAX);
     // SAFETY: as above.
-    if let Some([domain, bus, slot, function]) =
-        unsafe { info::<[u32; 4]>(get, device, CL_DEVICE_PCI_BUS_INFO_KHR) }
-    {
+    let pci = unsafe { info::<[u32; 4]>(get, device, CL_DEVICE_PCI_BUS_INFO_KHR) };
+    if let Some([domain, bus, slot, function]) = pci {
         return DeviceKey::pci(domain, narrow(bus), narrow(slot), narrow(function));
     }
     // SAFETY: as above.
