@@ -55,9 +55,14 @@ impl Hint {
             ));
         }
         let mut client = context.connect()?;
-        let mut done = Vec::new();
+        let mut done: Vec<Done> = Vec::new();
         for hint in &self.hints.0 {
-            let (queues, note) = client.hint(target.clone(), *hint)?;
+            let (queues, note) = client.hint(target.clone(), *hint).map_err(|error| {
+                let mut failure = Failure::from(error);
+                // What was set stays set, so it is said.
+                failure.message.insert_str(0, &done.iter().map(Done::text).collect::<String>());
+                failure
+            })?;
             done.push(Done { hint: hint.kind(), value: hint.value(), queues, note });
         }
         context.output.result(&done, || done.iter().map(Done::text).collect())

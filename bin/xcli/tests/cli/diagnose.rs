@@ -1,6 +1,6 @@
 //! `xcli run` says which programs it cannot help, and runs them all the same.
 
-use crate::support::{compile, library_folder, output, stderr, stdout, xcli};
+use crate::support::{self, compile, library_folder, output, stderr, stdout, xcli};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
@@ -34,8 +34,7 @@ fn the_interpreter_of_a_script_is_what_counts() {
     let interpreter = library.path().join("interpreter");
     compile("int main(void) { return 7; }", &interpreter, &["-static"]);
     let script = library.path().join("script");
-    std::fs::write(&script, format!("#!{}\n", interpreter.display())).unwrap();
-    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    support::script(&format!("#!{}\n", interpreter.display()), &script);
     let result = run(library.path(), &script);
     assert_eq!(result.status.code(), Some(7));
     assert!(stderr(&result).contains("interpreter will run unscheduled"), "{}", stderr(&result));

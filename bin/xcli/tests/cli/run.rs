@@ -1,6 +1,6 @@
 //! `xcli run`: the environment it makes, and that it becomes the program.
 
-use crate::support::{XCLI, compile, library_folder, output, stderr, stdout, xcli};
+use crate::support::{self, XCLI, compile, library_folder, output, stderr, stdout, xcli};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -103,12 +103,12 @@ fn the_stand_in_is_really_loaded_even_from_a_folder_with_a_space() {
 #[test]
 fn libraries_are_found_from_where_xcli_is_installed() {
     let library = library_folder();
-    let root = tempfile::tempdir().unwrap();
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (bin, lib) = (root.path().join("bin"), root.path().join("lib/xsched"));
     std::fs::create_dir_all(&bin).unwrap();
     std::fs::create_dir_all(&lib).unwrap();
     let installed = bin.join("xcli");
-    std::fs::copy(XCLI, &installed).unwrap();
+    std::fs::hard_link(XCLI, &installed).unwrap();
     let start = || {
         let mut command = Command::new(&installed);
         command.env_clear().args(["run", "/usr/bin/env"]);
@@ -175,8 +175,7 @@ fn a_program_that_is_not_there_or_cannot_be_run_ends_as_in_a_shell() {
     let lonely = library.path().join("lonely");
     compile("int main(void) { return 0; }", &lonely, &["-Wl,--dynamic-linker=/no/ld-linux.so.9"]);
     let script = library.path().join("script");
-    std::fs::write(&script, "#!/no/interpreter\n").unwrap();
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    support::script("#!/no/interpreter\n", &script);
     let path = |path: &Path| path.display().to_string();
     for (program, code, words) in [
         ("no-such-program".to_string(), 127, "no-such-program: not found in PATH=/usr/bin:/bin"),

@@ -169,6 +169,17 @@ fn a_refusal_is_the_servers_own_words_and_exit_code_one() {
 }
 
 #[test]
+fn a_refusal_after_another_hint_was_set_says_both() {
+    let server = FakeServer::start(|request| match request {
+        Request::Hint { kind: HintKind::Priority, .. } => done(1, None),
+        _ => vec![Reply::Refused("no".into())],
+    });
+    let result = server.ask(&["hint", "--pid", "1", "-p", "0", "-u", "9"]);
+    assert_eq!(result.status.code(), Some(1));
+    assert_eq!(stderr(&result), "xcli: priority 0 set for 1 queue\nno\n");
+}
+
+#[test]
 fn an_answer_to_something_else_is_an_error() {
     let server = FakeServer::start(|_| done(1, None));
     let result = server.ask(&["status"]);

@@ -54,6 +54,15 @@ pub(crate) fn compile(text: &str, result: &Path, flags: &[&str]) {
     std::fs::remove_file(source).expect("the source is there");
 }
 
+/// Makes an executable script. Another process writes it: a file that this one wrote may still be open for writing in a child that
+/// another thread is just starting, and cannot be executed then.
+pub(crate) fn script(text: &str, result: &Path) {
+    let source = result.with_extension("source");
+    std::fs::write(&source, text).expect("a file");
+    let installed = output(Command::new("install").args(["-m", "755"]).arg(&source).arg(result));
+    assert!(installed.status.success(), "{}", stderr(&installed));
+}
+
 /// A server that answers each request as it is told, in a thread of its own, until it is dropped.
 pub(crate) struct FakeServer {
     dir: TempDir,
