@@ -4,12 +4,27 @@ use crate::clients::Guest;
 use crate::guests::Guests;
 use crate::rights::Rights;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
 use xsched_core::text::Value;
 use xsched_core::{ClientId, Event, Hint, HintKind, QueueId, Time};
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::peer::Credentials;
 use xsched_sched::{POLICIES, PolicyKind};
+
+/// A list under way.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    after: Option<ClientId>,
+    count: u32,
+}
+
+/// What is answered: one reply, or a list, which is made bit by bit because it may be long.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    Reply(Reply),
+    List(Listing),
+}
 
 /// Does what `who` asks for, as far as it may. A turn has to follow.
 pub(crate) fn answer(
@@ -18,22 +33,30 @@ pub(crate) fn answer(
     who: &Credentials,
     request: Request,
     now: Time,
-) -> Vec<Reply> {
+) -> Answered {
     let done = match request {
+        Request::List => return Answered::List(Listing::default()),
         Request::Status => Ok(Reply::Server(status(guests))),
         Request::Policy => Ok(policy(guests)),
         Request::SetPolicy { name } => set_policy(guests, rights, who, &name),
         Request::Hint { target, kind, value } => hint(guests, rights, who, target, (kind, value), now),
-        Request::List => {
-            let clients = guests
-                .table
-                .iter()
-                .map(|(client, guest)| Reply::Client(client_status(guests, *client, guest)));
-            let done = Reply::Done { count: guests.table.len() as u32, note: None };
-            return clients.chain([done]).collect();
-        }
     };
-    vec![done.unwrap_or_else(Reply::Refused)]
+    Answered::Reply(done.unwrap_or_else(Reply::Refused))
+}
+
+impl Listing {
+    /// The next process, or the end of the list, which is not to be asked for more.
+    pub(crate) fn next(&mut self, guests: &Guests) -> Reply {
+        let from = self.after.map_or(Bound::Unbounded, Bound::Excluded);
+        match guests.table.range((from, Bound::Unbounded)).next() {
+            Some((client, guest)) => {
+                self.after = Some(*client);
+                self.count += 1;
+                Reply::Client(client_status(guests, *client, guest))
+            }
+            None => Reply::Done { count: self.count, note: None },
+        }
+    }
 }
 
 fn status(guests: &Guests) -> ServerStatus {

@@ -6,6 +6,7 @@
 use crate::clients::{Guest, Known};
 use crate::devices::Devices;
 use crate::groups::Groups;
+use crate::quota::Quota;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use xsched_core::{ClientId, DeviceId, DeviceKey, Event, QueueId, Time};
 use xsched_ipc::page::{Edge, EdgeKind, SLOTS, Slot};
@@ -26,6 +27,7 @@ pub(crate) struct Guests {
     pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
     devices: Devices,
     groups: Groups,
+    quota: Quota,
     last_client: u32,
     last_queue: u64,
 }
@@ -40,6 +42,7 @@ impl Guests {
             unwritten: BTreeSet::new(),
             devices: Devices::default(),
             groups: Groups::default(),
+            quota: Quota::new("queues", 1 << 18, 1 << 17),
             last_client: 0,
             last_queue: 0,
         }
@@ -78,6 +81,7 @@ impl Guests {
         for (known, _) in guest.queues() {
             self.places.remove(&known.queue);
             self.lingering.remove(&known.queue);
+            self.quota.put_back(guest.credentials.uid);
         }
         self.scheduler.handle(Event::ClientLeft { client }, now);
         Some(guest)
@@ -124,6 +128,7 @@ impl Guests {
             guest.set_known(index, None);
             self.places.remove(&known.queue);
             self.lingering.remove(&known.queue);
+            self.quota.put_back(guest.credentials.uid);
             self.scheduler.handle(Event::QueueDestroyed { queue: known.queue }, now);
         }
         let Some(tag) = tag else { return Ok(()) };
@@ -131,6 +136,7 @@ impl Guests {
             Some(known) => known,
             None => {
                 let device = guest.device(tag.device, &mut self.devices)?;
+                self.quota.take(guest.credentials.uid)?;
                 self.last_queue += 1;
                 let queue = QueueId(self.last_queue);
                 let known = Known::new(queue, device, tag);

@@ -1,20 +1,19 @@
 //! Everybody who is connected: those who have not said yet what they want, guests, and control clients.
 //!
-//! A link costs the server a few fds and nothing else; how many there may be is bounded, for each user and together. What a control
-//! client does not read stays in its outbox, and nothing more is read from it until that is empty.
+//! A link costs the server a few fds and nothing else. What a control client does not read stays in its outbox, and nothing
+//! more is read from it, or prepared for it, until that is empty.
 
+use crate::control::Listing;
 use crate::poller::{Poller, Source, Wake};
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+use crate::quota::Quota;
+use rustix::io::Result as IoResult;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use xsched_core::{ClientId, Time};
 use xsched_ipc::Error;
 use xsched_ipc::server::Connection;
 
-/// Links of all users together.
-pub(crate) const MOST: usize = 4096;
-/// Links of one user other than root.
-pub(crate) const MOST_OF_ONE_USER: usize = 1024;
 /// How long somebody may be silent before it said what it wants.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -40,39 +39,50 @@ pub(crate) enum Role {
         /// What it rings.
         doorbell: OwnedFd,
     },
-    /// A control client, with the packets that it has not taken yet.
-    Control(VecDeque<Vec<u8>>),
+    /// A control client.
+    Control(Answer),
+}
+
+/// What a control client has still to get.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// Packets that it has not taken yet.
+    pub(crate) outbox: VecDeque<Vec<u8>>,
+    /// What comes behind them.
+    pub(crate) listing: Option<Listing>,
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Links {
     table: HashMap<u32, Link>,
-    by_user: BTreeMap<u32, usize>,
+    quota: Quota,
     fresh: usize,
     last: u32,
 }
 
 impl Links {
+    pub(crate) fn new() -> Links {
+        Links { table: HashMap::new(), quota: Quota::new("connections", 4352, 1024), fresh: 0, last: 0 }
+    }
+
     /// Takes a connection in. The error says why not, and was said to the peer.
-    pub(crate) fn add(&mut self, connection: Connection, now: Time, poller: &Poller) -> Result<u32, String> {
+    pub(crate) fn add(&mut self, connection: Connection, now: Time, poller: &Poller) -> Result<(), String> {
         let uid = connection.credentials().uid;
-        let of_user = self.by_user.get(&uid).copied().unwrap_or(0);
-        if self.table.len() >= MOST || uid != 0 && of_user >= MOST_OF_ONE_USER {
-            let reason =
-                format!("too many connections: {} of user {uid}, {} in all", of_user, self.table.len());
+        let number = self.last.wrapping_add(1);
+        let watch = |_| {
+            poller
+                .add(&connection, Source::Link(number), Wake::Readable)
+                .map_err(|e| format!("epoll_ctl: {e}"))
+        };
+        if let Err(reason) = self.quota.take(uid).and_then(watch) {
             connection.refuse(&reason);
             return Err(reason);
         }
-        self.last = self.last.wrapping_add(1);
-        let number = self.last;
-        poller
-            .add(&connection, Source::Link(number), Wake::Readable)
-            .map_err(|e| format!("epoll_ctl: {e}"))?;
-        *self.by_user.entry(uid).or_default() += 1;
+        self.last = number;
         self.fresh += 1;
         self.table.insert(number, Link { connection, role: Role::Fresh { since: now } });
-        Ok(number)
+        Ok(())
     }
 
     /// The link with this number, if it is still there.
@@ -81,7 +91,7 @@ impl Links {
     }
 
     /// A link has said what it is.
-    pub(crate) fn set_role(&mut self, number: u32, role: Role, poller: &Poller) -> rustix::io::Result<()> {
+    pub(crate) fn set_role(&mut self, number: u32, role: Role, poller: &Poller) -> IoResult<()> {
         let Some(link) = self.table.get_mut(&number) else { return Ok(()) };
         if let Role::Guest { doorbell, .. } = &role {
             poller.add(doorbell, Source::Doorbell(number), Wake::EachWrite)?;
@@ -106,37 +116,36 @@ impl Links {
             Role::Guest { doorbell, .. } => poller.remove(doorbell),
             Role::Control(_) => {}
         }
-        let uid = link.connection.credentials().uid;
-        if let Some(count) = self.by_user.get_mut(&uid) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_user.remove(&uid);
-            }
-        }
+        self.quota.put_back(link.connection.credentials().uid);
         Some(link)
     }
 
-    /// Sends packets to a control client, as far as there is room; the rest waits in its outbox.
-    pub(crate) fn send(&mut self, number: u32, packets: Vec<Vec<u8>>, poller: &Poller) -> Result<(), Error> {
-        let Some(Link { connection, role: Role::Control(outbox) }) = self.table.get_mut(&number) else {
+    /// Sends a control client what waits for it, taking more from `more` while there is room. Then it is watched for what comes next: room
+    /// if something is left, else its next request.
+    pub(crate) fn send(
+        &mut self,
+        number: u32,
+        mut more: impl FnMut(&mut Answer) -> Result<(), Error>,
+        poller: &Poller,
+    ) -> Result<(), Error> {
+        // Bounded, so that a long list does not keep others waiting.
+        const ROUNDS: usize = 64;
+        let Some(Link { connection, role: Role::Control(answer) }) = self.table.get_mut(&number) else {
             return Ok(());
         };
-        let had_to_wait = !outbox.is_empty();
-        outbox.extend(packets);
-        while let Some(packet) = outbox.front() {
-            if !connection.try_send(packet, &[])? {
-                break;
+        for _ in 0..ROUNDS {
+            if answer.outbox.is_empty() {
+                more(answer)?;
             }
-            outbox.pop_front();
+            match answer.outbox.front() {
+                Some(packet) if connection.try_send(packet, &[])? => drop(answer.outbox.pop_front()),
+                _ => break,
+            }
         }
-        let has_to_wait = !outbox.is_empty();
-        if had_to_wait != has_to_wait {
-            let wake = if has_to_wait { Wake::Writable } else { Wake::Readable };
-            poller
-                .change(connection.as_fd(), Source::Link(number), wake)
-                .map_err(|errno| Error::System { call: "epoll_ctl", errno })?;
-        }
-        Ok(())
+        let wake = if answer.is_over() { Wake::Readable } else { Wake::Writable };
+        poller
+            .change(&*connection, Source::Link(number), wake)
+            .map_err(|errno| Error::System { call: "epoll_ctl", errno })
     }
 
     /// Whether somebody has not said yet what it wants.
@@ -154,5 +163,12 @@ impl Links {
     /// All of them.
     pub(crate) fn numbers(&self) -> Vec<u32> {
         self.table.keys().copied().collect()
+    }
+}
+
+impl Answer {
+    /// The client got all of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.outbox.is_empty() && self.listing.is_none()
     }
 }

@@ -12,6 +12,7 @@ mod groups;
 mod guests;
 mod links;
 mod poller;
+mod quota;
 mod rights;
 mod server;
 mod settings;

@@ -3,20 +3,25 @@
 //! Each turn: give a sign of life, hear who has something to say, let the scheduler decide, sleep until the next thing is due.
 //! If this process dies or is frozen, its guests notice that the sign of life is missing and run on by themselves.
 
-use crate::control;
+use crate::control::{self, Answered};
 use crate::guests::Guests;
-use crate::links::{Links, Role};
+use crate::links::{Answer, Links, Role};
 use crate::poller::{Poller, Source, Wake};
 use crate::rights::Rights;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
-use std::collections::VecDeque;
 use std::time::Duration;
 use xsched_core::{ClientId, Time};
 use xsched_ipc::Error;
+use xsched_ipc::control::{Reply, Request};
 use xsched_ipc::server::{self, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now};
 use xsched_ipc::wire::VERSION;
 use xsched_sched::Scheduler;
+
+/// Guests at a time.
+const MOST_GUESTS: usize = 4096;
+/// What is said of a peer that left.
+const CLOSED: &str = "it closed the connection";
 
 /// The server.
 pub(crate) struct Server {
@@ -48,7 +53,7 @@ impl Server {
             listener,
             _signals: signals,
             pulse: Pulse::create()?,
-            links: Links::default(),
+            links: Links::new(),
             guests: Guests::new(scheduler),
             rights,
             accepting_again: None,
@@ -119,45 +124,54 @@ impl Server {
 
     fn hear_link(&mut self, number: u32, time: Time) {
         let Some(link) = self.links.get(number) else { return };
-        if let Role::Control(outbox) = &link.role
-            && !outbox.is_empty()
-        {
-            return self.send(number, Vec::new(), time);
+        if matches!(&link.role, Role::Control(answer) if !answer.is_over()) {
+            return self.send(number, time);
         }
-        let message = link.connection.receive();
-        match (message, &link.role) {
+        match (link.connection.receive(), &link.role) {
             (Ok(None), _) => {}
             (Ok(Some(Message::Hello(newcomer))), Role::Fresh { .. }) => self.take_in(number, *newcomer, time),
             (Ok(Some(Message::Request(request))), Role::Fresh { .. } | Role::Control(_)) => {
-                let who = link.connection.credentials().clone();
-                if matches!(link.role, Role::Fresh { .. }) {
-                    let _ = self.links.set_role(number, Role::Control(VecDeque::new()), &self.poller);
-                }
-                let replies = control::answer(&mut self.guests, &self.rights, &who, request, time);
-                let packets: Result<Vec<_>, Error> = replies.iter().map(|reply| reply.to_packets()).collect();
-                match packets {
-                    Ok(packets) => self.send(number, packets.concat(), time),
-                    Err(error) => self.drop_link(number, &error.to_string(), time),
-                }
+                self.serve(number, request, time);
             }
             (Ok(Some(_)), _) => self.drop_link(number, "it sent what is not expected of it", time),
-            (Err(Error::Closed), _) => self.drop_link(number, "it closed the connection", time),
-            (Err(error), _) => {
-                let reason = match error {
-                    Error::Version { theirs } => format!(
-                        "this xserver speaks version {VERSION} and the program version {theirs}; use one version of xsched"
-                    ),
-                    error => error.to_string(),
-                };
+            (Err(Error::Closed), _) => self.drop_link(number, CLOSED, time),
+            (Err(Error::Version { theirs }), _) => {
+                let reason = format!(
+                    "this xserver speaks version {VERSION} and the program version {theirs}; use one version of xsched"
+                );
                 self.drop_link(number, &reason, time);
             }
+            (Err(error), _) => self.drop_link(number, &error.to_string(), time),
         }
     }
 
-    fn send(&mut self, number: u32, packets: Vec<Vec<u8>>, time: Time) {
-        match self.links.send(number, packets, &self.poller) {
-            Ok(()) => {}
-            Err(error) => self.drop_link(number, &error.to_string(), time),
+    /// A control client asks.
+    fn serve(&mut self, number: u32, request: Request, time: Time) {
+        let Some(link) = self.links.get(number) else { return };
+        let who = link.connection.credentials().clone();
+        let mut answer = Answer::default();
+        match control::answer(&mut self.guests, &self.rights, &who, request, time) {
+            Answered::List(listing) => answer.listing = Some(listing),
+            Answered::Reply(reply) => answer.outbox.extend(reply.to_packets().unwrap_or_default()),
+        }
+        let _ = self.links.set_role(number, Role::Control(answer), &self.poller);
+        self.send(number, time);
+    }
+
+    /// Goes on with what a control client has to get.
+    fn send(&mut self, number: u32, time: Time) {
+        let guests = &self.guests;
+        let more = |answer: &mut Answer| {
+            let Some(listing) = &mut answer.listing else { return Ok(()) };
+            let reply = listing.next(guests);
+            answer.outbox.extend(reply.to_packets()?);
+            if matches!(reply, Reply::Done { .. }) {
+                answer.listing = None;
+            }
+            Ok(())
+        };
+        if let Err(error) = self.links.send(number, more, &self.poller) {
+            self.drop_link(number, &error.to_string(), time);
         }
     }
 
@@ -181,6 +195,9 @@ impl Server {
     fn try_take_in(&mut self, number: u32, newcomer: &mut Newcomer) -> Result<(), Error> {
         let Some(link) = self.links.get(number) else { return Ok(()) };
         let who = link.connection.credentials();
+        if self.guests.table.len() >= MOST_GUESTS {
+            return Err(Error::Refused(format!("{MOST_GUESTS} processes are attached already")));
+        }
         let (hints, asked) = self.rights.clamp(who, newcomer.hello.hints);
         if let Some(asked) = asked {
             tracing::warn!(
@@ -210,6 +227,7 @@ impl Server {
                 Some(guest) => tracing::info!("dropped {client} {guest}: {reason}"),
                 None => tracing::info!("dropped {client} of pid {}: {reason}", who.pid),
             },
+            Role::Fresh { .. } if reason == CLOSED => {}
             Role::Fresh { .. } => tracing::info!("refused pid {} of uid {}: {reason}", who.pid, who.uid),
             Role::Control(_) => tracing::debug!("control client with pid {} left: {reason}", who.pid),
         }

@@ -22,8 +22,8 @@ pub use xsched_hal::RemoteControl;
 /// How a guest introduces itself.
 #[derive(Debug)]
 pub struct Hello {
-    /// The epoch of this attachment: every gate in the page carries it already (`GateWord::start`), and keeps it until the guest parts
-    /// from this server.
+    /// The epoch of this attachment, another one than the last attachment of this page had. [`connect`] gives it to all gates, and they
+    /// keep it until the guest parts from the server.
     pub epoch: Epoch,
     /// Name of the program, for people.
     pub program: String,
@@ -65,6 +65,7 @@ pub fn connect(path: &Path, page: &SharedPage, hello: &Hello, patience: Duration
     let deadline = Deadline::new(path, patience);
     let socket = socket::connect(deadline)?;
     let server = trusted(Credentials::of(socket.as_fd())?, path)?;
+    page.page().gates().iter().for_each(|gate| gate.start(hello.epoch));
     let (message, fds) = hello.to_wire(page)?;
     socket::send(socket.as_fd(), &message, &fds, deadline)?;
     let Packet { bytes, fds } = socket::receive(socket.as_fd(), "our hello", deadline)?;

@@ -195,7 +195,14 @@ fn hello(body: &[u8], fds: Vec<OwnedFd>) -> Result<Message, Error> {
         fds: rest,
         blob: control.blob.clone(),
     });
-    Ok(Message::Hello(Box::new(Newcomer { page: GuestPage::map(page.as_fd())?, hello, control })))
+    let page = GuestPage::map(page.as_fd())?;
+    match page.gates().iter().map(|gate| gate.state().epoch()).find(|epoch| *epoch != hello.epoch) {
+        Some(epoch) => {
+            let (gate, hello) = (epoch.number(), hello.epoch.number());
+            Err(Error::BadPage(format!("a gate carries epoch {gate} and the hello says {hello}")))
+        }
+        None => Ok(Message::Hello(Box::new(Newcomer { hello, page, control }))),
+    }
 }
 
 /// The lock file beside a socket; it holds the pid of its holder.

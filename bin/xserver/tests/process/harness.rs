@@ -1,0 +1,133 @@
+//! Starts servers, reads their logs, and waits for things.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use xsched_core::status::ClientStatus;
+use xsched_ipc::control::{self, ControlConnection, Reply, Request};
+
+/// Longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a socket of its own.
+pub(crate) struct Server {
+    child: Child,
+    directory: tempfile::TempDir,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    pub(crate) fn start(flags: &[&str]) -> Server {
+        let mut server = Server {
+            child: Command::new("true").spawn().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+            log: Arc::default(),
+        };
+        // Other users' guests are to reach the socket.
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(server.directory.path(), everybody).unwrap();
+        server.child.wait().unwrap();
+        server.launch(flags);
+        server
+    }
+
+    /// Starts one again on the same socket, after the last one ended.
+    pub(crate) fn launch(&mut self, flags: &[&str]) {
+        let mut child = self.command(flags).stderr(Stdio::piped()).spawn().unwrap();
+        let (log, lines) = (self.log.clone(), BufReader::new(child.stderr.take().unwrap()));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                *log.lock().unwrap() += &(line + "\n");
+            }
+        });
+        self.child = child;
+        wait("the server answers", || control::connect(&self.socket(), PATIENCE).is_ok());
+    }
+
+    pub(crate) fn command(&self, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xserver"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("XSCHED_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg("--socket").arg(self.socket()).args(flags);
+        command
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("xserver.sock")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(self.child.id(), signal);
+    }
+
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait("the server ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        wait(&format!("the log says {text:?}"), || self.log().contains(text));
+    }
+
+    pub(crate) fn control(&self) -> ControlConnection {
+        control::connect(&self.socket(), PATIENCE).unwrap()
+    }
+
+    pub(crate) fn ask(&self, request: Request) -> Reply {
+        self.control().ask(&request).unwrap().1
+    }
+
+    pub(crate) fn list(&self) -> Vec<ClientStatus> {
+        self.control().ask(&Request::List).unwrap().0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
+pub(crate) fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+/// Waits until it is so.
+pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "not so after {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// It is so, and stays so for a while.
+pub(crate) fn stays(what: &str, time: Duration, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        assert!(is_so(), "no longer so after {:?}: {what}", start.elapsed());
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}

@@ -1,0 +1,8 @@
+//! A real xserver process, with guests and control clients made of `xsched_ipc`.
+
+mod control;
+mod guest;
+mod harness;
+mod hostile;
+mod lives;
+mod scheduling;
