@@ -1,6 +1,7 @@
 //! What stands in front of the functions that reach a queue. [`table`] has a row for each; one topic, one file.
 
 mod callback;
+mod command_buffer;
 mod event;
 mod queue;
 mod resolve;

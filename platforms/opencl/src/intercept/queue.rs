@@ -16,7 +16,8 @@ const CL_QUEUE_ON_DEVICE: u64 = 1 << 2;
 /// The program's command queues. A queue's note counts the program's references.
 static QUEUES: Registry = Registry::new();
 
-/// The queue with this handle. One that the program made behind our back (through a layer, or before a fork) is adopted now.
+/// The queue with this handle. One that the program made behind our back (through a layer, or before a fork) is adopted now; a
+/// value that is no queue fares with `clGetCommandQueueInfo` as it would with the function it was passed to.
 #[inline]
 pub(crate) fn find(handle: Handle) -> Option<&'static Queue> {
     if handle.is_null() {

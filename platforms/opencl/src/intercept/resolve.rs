@@ -5,8 +5,8 @@
 
 use super::Real;
 use super::table::{self, PLATFORMS};
-use crate::driver::{Handle, driver};
-use std::ffi::{CStr, c_char, c_int, c_void};
+use crate::driver::Handle;
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::Ordering;
 use xsched_runtime::{is_nested, report};
 
@@ -30,16 +30,7 @@ pub(crate) unsafe extern "C" fn extension_for_platform(platform: Handle, name: *
     type F = unsafe extern "C" fn(Handle, *const c_char) -> *mut c_void;
     // SAFETY: the vendor's function of that name, and the program's arguments.
     let real = unsafe { std::mem::transmute::<Handle, F>(EXTENSION_FOR_PLATFORM.address())(platform, name) };
-    if !real.is_null()
-        && !name.is_null()
-        // SAFETY: the real function has read the name.
-        && unsafe { CStr::from_ptr(name) } == c"clEnqueueCommandBufferKHR"
-        && let Some(get) = driver().and_then(|d| d.clGetExtensionFunctionAddressForPlatform)
-    {
-        // SAFETY: a platform that the real function knew.
-        COMMAND_BUFFER_INFO.set(unsafe { get(platform, c"clGetCommandBufferInfoKHR".as_ptr()) });
-    }
-    // SAFETY: as above.
+    // SAFETY: the real function has read the name.
     unsafe { ours(name, real) }
 }
 
@@ -76,36 +67,4 @@ impl Real {
             Err(known) => known == address,
         }
     }
-}
-
-static COMMAND_BUFFER_INFO: Real = Real::new();
-
-/// The queue that a command buffer goes to: the first of those given, else the first that it was recorded for; 0 if that cannot
-/// be known.
-///
-/// # Safety
-/// The arguments are those of `clEnqueueCommandBufferKHR`.
-pub(crate) unsafe fn command_buffer_queue(count: usize, queues: usize, buffer: usize) -> usize {
-    const CL_COMMAND_BUFFER_QUEUES_KHR: u32 = 0x1294;
-    type GetInfo = unsafe extern "C" fn(Handle, u32, usize, *mut c_void, *mut usize) -> c_int;
-    if count as u32 != 0 && queues != 0 {
-        // SAFETY: by the caller, `queues` has `count` queues.
-        return unsafe { *(queues as *const usize) };
-    }
-    let info = COMMAND_BUFFER_INFO.address();
-    if info.is_null() {
-        return 0;
-    }
-    let mut recorded = [0usize; 64];
-    // SAFETY: clGetCommandBufferInfoKHR has this signature (CL/cl_ext.h); the buffer is ours and its size is told.
-    let result = unsafe {
-        std::mem::transmute::<Handle, GetInfo>(info)(
-            buffer as Handle,
-            CL_COMMAND_BUFFER_QUEUES_KHR,
-            size_of_val(&recorded),
-            recorded.as_mut_ptr().cast(),
-            std::ptr::null_mut(),
-        )
-    };
-    recorded.first().copied().filter(|_| result == 0).unwrap_or(0)
 }

@@ -6,7 +6,7 @@
 
 use super::Real;
 use super::submit::Call;
-use super::{callback, event, queue, resolve, submit};
+use super::{callback, command_buffer, event, queue, resolve, submit};
 use std::ffi::{CStr, c_void};
 
 /// Extension functions have an address on each platform (a driver of the loader's); so many can be told apart.
@@ -172,7 +172,7 @@ rows! {
         clEnqueueWriteGlobalVariableINTEL(queue program name blocking size offset ptr waits wait_list event) => Call { queue, blocking, event, ..NONE };
 
         // A recorded list of commands, launched as one. Which queue it goes to is found out first.
-        clEnqueueCommandBufferKHR(count queues buffer waits wait_list event) => Call { queue: resolve::command_buffer_queue(count, queues, buffer), event, ..NONE };
+        clEnqueueCommandBufferKHR(count queues buffer waits wait_list event) => Call { queue: command_buffer::queue(count, queues, buffer), event, ..NONE };
     }
     handled {
         clCreateCommandQueue => queue::create_1_0, queue::CREATE_1_0;
@@ -192,13 +192,16 @@ rows! {
         clSetProgramReleaseCallback => callback::set_program_release, callback::SET_PROGRAM_RELEASE;
         clBuildProgram => callback::build, callback::BUILD;
         clCompileProgram => callback::compile, callback::COMPILE;
+        clCreateCommandBufferKHR => command_buffer::create, command_buffer::CREATE;
+        clRetainCommandBufferKHR => command_buffer::retain, command_buffer::RETAIN;
+        clReleaseCommandBufferKHR => command_buffer::release, command_buffer::RELEASE;
         clGetExtensionFunctionAddress => resolve::extension, resolve::EXTENSION;
         clGetExtensionFunctionAddressForPlatform => resolve::extension_for_platform, resolve::EXTENSION_FOR_PLATFORM;
     }
     bypass {
         "puts nothing into the queue": clFlush clGetCommandQueueInfo clSetDefaultDeviceCommandQueue
             clGetKernelSuggestedLocalWorkSize clGetKernelSuggestedLocalWorkSizeKHR;
-        "records; what is recorded is launched by clEnqueueCommandBufferKHR": clCreateCommandBufferKHR
+        "records; what is recorded is launched by clEnqueueCommandBufferKHR":
             clCommandBarrierWithWaitListKHR clCommandCopyBufferKHR clCommandCopyBufferRectKHR clCommandCopyBufferToImageKHR
             clCommandCopyImageKHR clCommandCopyImageToBufferKHR clCommandFillBufferKHR clCommandFillImageKHR
             clCommandNDRangeKernelKHR clCommandSVMMemcpyKHR clCommandSVMMemFillKHR;
