@@ -12,6 +12,7 @@ mod order;
 mod process;
 mod program;
 mod queues;
+mod rare;
 mod rect;
 mod subbuffer;
 mod svm;
@@ -181,6 +182,13 @@ pub(crate) const CASES: &[Case] = cases![
     "extension-command-buffer" extension::command_buffer,
     "extension-command-buffer-between" extension::command_buffer_between_commands,
     "extension-command-buffer-bad-arguments" extension::command_buffer_bad_arguments,
+    "rare-old" rare::old,
+    "rare-graphics-sharing" rare::graphics_sharing,
+    "rare-built-in-kernels" rare::built_in_kernels,
+    "rare-2.0" rare::version_20,
+    "rare-2.1" rare::version_21,
+    "rare-2.2" rare::version_22,
+    "rare-3.0" rare::version_30,
     "process-fork-before" process::fork_before,
     "process-fork-after" process::fork_after,
     "process-copy-beside" process::copy_beside,

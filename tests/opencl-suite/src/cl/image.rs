@@ -65,15 +65,9 @@ impl Image {
         self.size.iter().product::<usize>() * Self::PIXEL
     }
 
-    fn format(&self) -> cl_image_format {
-        cl_image_format { image_channel_order: self.order, image_channel_data_type: self.channel }
-    }
-
-    /// Makes the image.
-    pub(crate) fn make(&self, context: &Context, flags: u64, host: Option<Bytes>) -> Result<Mem> {
-        let mut code = 0;
+    pub(super) fn description(&self) -> cl_image_desc {
         let layers = if self.kind == CL_MEM_OBJECT_IMAGE2D_ARRAY { self.size[2] } else { 0 };
-        let description = cl_image_desc {
+        cl_image_desc {
             image_type: self.kind,
             image_width: self.size[0],
             image_height: self.size[1],
@@ -84,7 +78,17 @@ impl Image {
             num_mip_levels: 0,
             num_samples: 0,
             buffer: ptr::null_mut(),
-        };
+        }
+    }
+
+    pub(super) fn format(&self) -> cl_image_format {
+        cl_image_format { image_channel_order: self.order, image_channel_data_type: self.channel }
+    }
+
+    /// Makes the image.
+    pub(crate) fn make(&self, context: &Context, flags: u64, host: Option<Bytes>) -> Result<Mem> {
+        let mut code = 0;
+        let description = self.description();
         let (format, context) = (self.format(), context.raw());
         let host = host.map_or(ptr::null_mut(), |host| host.at());
         let raw = call!(clCreateImage(context, flags, &format, &description, host, &mut code));

@@ -15,6 +15,7 @@ mod memory;
 mod order;
 mod program;
 mod queue;
+mod rare;
 mod svm;
 mod transfer;
 
@@ -28,6 +29,7 @@ pub(crate) use memory::{Bytes, Mem};
 pub(crate) use order::{After, after, now};
 pub(crate) use program::Program;
 pub(crate) use queue::Queue;
+pub(crate) use rare::SHARING;
 pub(crate) use svm::Svm;
 pub(crate) use transfer::Rect;
 
