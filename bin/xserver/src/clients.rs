@@ -41,22 +41,7 @@ pub(crate) struct Known {
 struct Seen {
     id: DeviceId,
     key: DeviceKey,
-    wish: Wish,
-}
-
-/// What the scheduler wants of a guest on a device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Wish {
-    pub(crate) suspended: bool,
-    pub(crate) contended: bool,
-}
-
-impl Wish {
-    /// The gate's bits for it.
-    fn verdict(self) -> Verdict {
-        let Wish { suspended, contended } = self;
-        Verdict { suspended, contended, windowed: contended && !suspended }
-    }
+    wish: Verdict,
 }
 
 /// `hashcat[4711]`.
@@ -116,7 +101,7 @@ impl Guest {
         }
         let id = devices.take(&key);
         if let Some(place) = self.devices.get_mut(usize::from(local)) {
-            *place = Some(Seen { id, key, wish: Wish::default() });
+            *place = Some(Seen { id, key, wish: Verdict::default() });
         }
         Ok(id)
     }
@@ -132,7 +117,7 @@ impl Guest {
     }
 
     /// Changes what is wanted of it on a device, by the next [`Guest::decree`].
-    pub(crate) fn wish(&mut self, device: DeviceId, change: impl FnOnce(&mut Wish)) {
+    pub(crate) fn wish(&mut self, device: DeviceId, change: impl FnOnce(&mut Verdict)) {
         if let Some(seen) = self.devices.iter_mut().flatten().find(|seen| seen.id == device) {
             change(&mut seen.wish);
         }
@@ -143,7 +128,7 @@ impl Guest {
         self.devices.iter().flatten().any(|seen| seen.id == device && seen.wish.suspended)
     }
 
-    /// Writes what is wanted into the gate. Returns whether the guest has just learnt that it shares the device.
+    /// Writes what is wanted into the gate. Returns whether the guest has just learnt that others wait for it.
     pub(crate) fn decree(&self, device: DeviceId) -> Result<bool, Stale> {
         let mut seen = self.devices.iter().zip(self.page.gates());
         let Some((Some(seen), gate)) =
@@ -151,9 +136,9 @@ impl Guest {
         else {
             return Ok(false);
         };
-        let was_contended = gate.state().is_contended();
-        gate.decree(self.epoch, seen.wish.verdict())?;
-        Ok(seen.wish.contended && !was_contended)
+        let was_awaited = gate.state().is_awaited();
+        gate.decree(self.epoch, seen.wish)?;
+        Ok(seen.wish.awaited && !was_awaited)
     }
 
     /// Opens all gates, as far as they are still ours.

@@ -4,9 +4,9 @@
 //! the server takes that back (`Activity::reclaim`); so a queue that was told idle stays in `lingering` until the scheduler gave
 //! it up, and is looked at before each decision, for it may have become ready again without a word. SYNC POINTS of both: `queue::activity`.
 
-use crate::clients::Wish;
 use crate::guests::Guests;
 use xsched_core::{ClientId, DeviceId, Event, Operation, QueueId, Time};
+use xsched_queue::gate::Verdict;
 
 /// What came out of a turn.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Guests {
     }
 
     fn note(&mut self, operation: Operation, probes: &mut Vec<QueueId>) {
-        let mut wish = |client, device, change: &dyn Fn(&mut Wish)| {
+        let mut wish = |client, device, change: &dyn Fn(&mut Verdict)| {
             tracing::debug!("{operation:?}");
             if let Some(guest) = self.table.get_mut(&client) {
                 guest.wish(device, change);
@@ -55,8 +55,10 @@ impl Guests {
         match operation {
             Operation::Suspend { client, device } => wish(client, device, &|wish| wish.suspended = true),
             Operation::Resume { client, device } => wish(client, device, &|wish| wish.suspended = false),
-            Operation::Contend { client, device } => wish(client, device, &|wish| wish.contended = true),
-            Operation::Relax { client, device } => wish(client, device, &|wish| wish.contended = false),
+            Operation::Window { client, device } => wish(client, device, &|wish| wish.windowed = true),
+            Operation::Unwindow { client, device } => wish(client, device, &|wish| wish.windowed = false),
+            Operation::Await { client, device } => wish(client, device, &|wish| wish.awaited = true),
+            Operation::Unawait { client, device } => wish(client, device, &|wish| wish.awaited = false),
             Operation::Probe { queue } => probes.push(queue),
         }
     }

@@ -19,15 +19,29 @@ pub enum Operation {
         /// Where.
         device: DeviceId,
     },
-    /// Others want the device too: keep a small window in flight, and tell about idle edges at once.
-    Contend {
+    /// Somebody more urgent may come at any time: keep only a small window of work in flight.
+    Window {
         /// Whom.
         client: ClientId,
         /// Where.
         device: DeviceId,
     },
-    /// Nobody else wants the device: no window, idle edges need not be told.
-    Relax {
+    /// Nobody more urgent is about: no window.
+    Unwindow {
+        /// Whom.
+        client: ClientId,
+        /// Where.
+        device: DeviceId,
+    },
+    /// Others are held back until this one is idle: have it tell its idle edges at once, and look whether it is idle already.
+    Await {
+        /// Whom.
+        client: ClientId,
+        /// Where.
+        device: DeviceId,
+    },
+    /// Nobody waits for it: its idle edges need not be told.
+    Unawait {
         /// Whom.
         client: ClientId,
         /// Where.

@@ -55,8 +55,10 @@ pub struct QueueStatus {
     pub ready: bool,
     /// Held back by the scheduler.
     pub suspended: bool,
-    /// Shares its device with others at present.
-    pub contended: bool,
+    /// Keeps only a small window in flight, because somebody more urgent may come.
+    pub windowed: bool,
+    /// Others are held back until it is idle.
+    pub awaited: bool,
     /// Commands launched so far.
     pub launched: u64,
     /// Commands known to be completed (known only while the device is contended, or when the program waited for them).

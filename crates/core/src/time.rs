@@ -62,7 +62,8 @@ const UNITS: [(&str, u64); 4] = [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("
 /// Writes a duration with the largest unit that keeps it whole: `200us`, `1ms`, `1500us`, `2s`.
 pub fn show(d: Duration) -> String {
     let ns = d.as_nanos();
-    let (unit, size) = UNITS.iter().rev().find(|(_, size)| ns.is_multiple_of(u128::from(*size))).unwrap_or(&("ns", 1));
+    let (unit, size) =
+        UNITS.iter().rev().find(|(_, size)| ns.is_multiple_of(u128::from(*size))).unwrap_or(&("ns", 1));
     if ns == 0 { "0ms".into() } else { format!("{}{unit}", ns / u128::from(*size)) }
 }
 

@@ -12,7 +12,7 @@
 //! *reported* back when it believes that the queue is idle, which succeeds only while *ready* is off.
 //!
 //! SYNC POINTS. Launch against idle, launch against reclaim: one word, one step each. Idle edge against contention:
-//! [`Activity::try_idle`] clears *ready*, then the client looks whether the gate says *contended*; the server sets *contended*,
+//! [`Activity::try_idle`] clears *ready*, then the client looks whether the gate says *awaited*; the server sets *awaited*,
 //! then looks at *ready* ([`Activity::look`]). Both have a sequentially consistent fence in between, so at least one sees the other.
 
 use crate::weakenable;
@@ -126,7 +126,7 @@ impl Activity {
     }
 
     /// All that was launched before `then` is known to be done: the queue is idle if nothing was launched since and nobody was
-    /// on the way then. The caller looks at the gate next, and tells the server if the device is contended.
+    /// on the way then. The caller looks at the gate next, and tells the server if others wait for it.
     pub fn try_idle(&self, then: Snapshot) -> bool {
         if !then.is_ready() || COUNTS_INSIDE && then.inside() != 0 {
             return false;

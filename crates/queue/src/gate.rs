@@ -1,13 +1,16 @@
 //! The gate word: may the threads of a process launch on a device?
 //!
 //! One 32-bit word per process and device, in the page shared with xserver: the holders that keep the gate closed, what
-//! xserver says about contention, and an epoch. A launch passes while no holder bit is set. Each holder sets and clears its own
+//! xserver says about others, and an epoch. A launch passes while no holder bit is set. Each holder sets and clears its own
 //! bit in one atomic step, so that none can undo another.
 //!
 //! The epoch settles who is right when xserver was away: a process that rescued itself (server dead or frozen) clears
 //! the server's bits and counts the epoch up *in the same step*, and the server changes the word only while it carries the epoch
 //! of the server's own hello. So whatever a thawed server still does with the old epoch is void. That needs compare-and-swap
 //! instead of plain or/and; it is off the launch path.
+//!
+//! Every access is relaxed: the word alone carries the meaning. Who must look at another word next has a fence of his own
+//! ([`crate::activity`]), and the kernel orders the word against going to sleep.
 
 use crate::futex::FutexWord;
 use crate::weakenable;
@@ -61,10 +64,10 @@ impl Holders {
 }
 
 const HOLDERS: u32 = Holder::Application as u32 | Holder::Local as u32 | Holder::Server as u32;
-const CONTENDED: u32 = 1 << 3;
+const AWAITED: u32 = 1 << 3;
 const WINDOW: u32 = 1 << 4;
 const EPOCH_SHIFT: u32 = 8;
-const SERVERS_BITS: u32 = Holder::Server as u32 | CONTENDED | WINDOW;
+const SERVERS_BITS: u32 = Holder::Server as u32 | AWAITED | WINDOW;
 
 /// Counts how often a process parted from a server; 24 bits, wraps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,16 +103,16 @@ impl GateState {
         self.0 & HOLDERS == 0
     }
 
-    /// Open, and nobody else wants the device: the launch path's one comparison.
+    /// Open, nobody waits for it and no window: the launch path's one comparison.
     #[inline]
     pub fn is_free(self) -> bool {
-        self.0 & (HOLDERS | CONTENDED | WINDOW) == 0
+        self.0 & (HOLDERS | AWAITED | WINDOW) == 0
     }
 
-    /// Others want the device too: idle edges are told at once, progress is marked.
+    /// Others are held back until this one is idle: idle edges are told at once, progress is marked.
     #[inline]
-    pub fn is_contended(self) -> bool {
-        self.0 & CONTENDED != 0
+    pub fn is_awaited(self) -> bool {
+        self.0 & AWAITED != 0
     }
 
     /// Somebody more urgent may come: only a small window may be in flight.
@@ -132,7 +135,7 @@ impl GateState {
 impl fmt::Debug for GateState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names =
-            [(1, "application"), (2, "local"), (4, "server"), (CONTENDED, "contended"), (WINDOW, "window")];
+            [(1, "application"), (2, "local"), (4, "server"), (AWAITED, "awaited"), (WINDOW, "window")];
         write!(f, "epoch {}", self.epoch().0)?;
         names.iter().filter(|(bit, _)| self.0 & bit != 0).try_for_each(|(_, name)| write!(f, " {name}"))
     }
@@ -143,8 +146,8 @@ impl fmt::Debug for GateState {
 pub struct Verdict {
     /// Launches wait.
     pub suspended: bool,
-    /// See [`GateState::is_contended`].
-    pub contended: bool,
+    /// See [`GateState::is_awaited`].
+    pub awaited: bool,
     /// See [`GateState::is_windowed`].
     pub windowed: bool,
 }
@@ -159,10 +162,6 @@ pub struct Stale {
     pub expected: u32,
 }
 
-weakenable! {
-    /// A closing or opening store is ordered before what its writer looks at next (SYNC POINT with `Activity::try_idle`).
-    const CHANGE: Ordering = SeqCst, "gate_change"
-}
 weakenable! {
     /// Epoch and bits are checked and changed in one step.
     const CHECKS_EPOCH: bool, "gate_epoch"
@@ -199,12 +198,12 @@ impl GateWord {
 
     /// A holder inside the process closes the gate.
     pub fn hold(&self, holder: Holder) {
-        self.0.word().fetch_or(holder as u32, CHANGE);
+        self.0.word().fetch_or(holder as u32, Ordering::Relaxed);
     }
 
     /// A holder inside the process lets go; waiting launches go on if it was the last.
     pub fn let_go(&self, holder: Holder) {
-        self.0.word().fetch_and(!(holder as u32), CHANGE);
+        self.0.word().fetch_and(!(holder as u32), Ordering::Relaxed);
         self.wake();
     }
 
@@ -213,7 +212,7 @@ impl GateWord {
     pub fn decree(&self, epoch: Epoch, verdict: Verdict) -> Result<bool, Stale> {
         let bits = [
             (verdict.suspended, Holder::Server as u32),
-            (verdict.contended, CONTENDED),
+            (verdict.awaited, AWAITED),
             (verdict.windowed, WINDOW),
         ];
         let wanted = bits.iter().filter(|(on, _)| *on).fold(0, |word, (_, bit)| word | bit);
@@ -266,7 +265,7 @@ impl GateWord {
         let mut seen = word.load(Ordering::Relaxed);
         loop {
             let Some(new) = change(seen) else { return Err(seen) };
-            match word.compare_exchange_weak(seen, new, CHANGE, Ordering::Relaxed) {
+            match word.compare_exchange_weak(seen, new, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(before) => return Ok(before),
                 Err(now) => seen = now,
             }
@@ -278,7 +277,7 @@ impl GateWord {
 mod tests {
     use super::*;
 
-    const SUSPEND: Verdict = Verdict { suspended: true, contended: true, windowed: true };
+    const SUSPEND: Verdict = Verdict { suspended: true, awaited: true, windowed: true };
 
     #[test]
     fn a_gate_is_open_only_when_no_holder_is_left() {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use xsched_queue::activity::Activity;
 use xsched_queue::gate::{Epoch, GateWord, Holder, Verdict};
 
-const SUSPEND: Verdict = Verdict { suspended: true, contended: false, windowed: false };
-const FREE: Verdict = Verdict { suspended: false, contended: false, windowed: false };
-const AWAIT: Verdict = Verdict { suspended: false, contended: true, windowed: false };
+const SUSPEND: Verdict = Verdict { suspended: true, awaited: false, windowed: false };
+const FREE: Verdict = Verdict { suspended: false, awaited: false, windowed: false };
+const AWAIT: Verdict = Verdict { suspended: false, awaited: true, windowed: false };
 
 fn wait_open(gate: &GateWord) {
     loop {
@@ -90,7 +90,7 @@ fn an_idle_edge_is_told_or_seen_when_others_begin_to_wait() {
             let both = Arc::clone(&both);
             thread::spawn(move || {
                 assert!(both.1.try_idle(begun.then));
-                both.0.state().is_contended()
+                both.0.state().is_awaited()
             })
         };
         both.0.decree(Epoch::FIRST, AWAIT).unwrap();

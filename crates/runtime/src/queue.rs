@@ -113,7 +113,7 @@ impl Queue {
         }
         let result = thread::nested(call);
         self.slot.activity.end();
-        if gate.is_contended() || gate.is_windowed() {
+        if gate.is_awaited() || gate.is_windowed() {
             self.mark(begun.then);
         }
         Ok((result, Launched { then: begun.then, was_idle: begun.was_idle }))
@@ -137,7 +137,7 @@ impl Queue {
                 inner.window.all_done(then.begun(), self.settings(), clock());
             }
         }
-        if gate.is_contended() {
+        if gate.is_awaited() {
             let _errno = errno::Keep::new();
             self.tell(EdgeKind::Idle);
         }
@@ -280,7 +280,7 @@ impl Queue {
     pub(crate) fn watch(&self) -> bool {
         let now = self.snapshot();
         let gate = self.gate().state();
-        if !now.is_ready() || !gate.is_contended() {
+        if !now.is_ready() || !gate.is_awaited() {
             return false;
         }
         if now.inside() != 0 {

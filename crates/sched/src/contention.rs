@@ -1,17 +1,30 @@
-//! Who shares a device: several groups that want it, or wanted it a short while ago.
+//! Who may be preempted: groups that want a device, or wanted it a short while ago, while others do that go before them.
 //!
-//! A contended process keeps its window small and tells its idle edges at once; one that is alone need not. Lapsed queues count
-//! as wanting, because it is not known that they do not.
+//! A process that may be preempted at any time keeps its window small; one that is alone, or that nobody goes before, need not.
+//! Lapsed queues count as wanting, because it is not known that they do not.
 
+use crate::policy::Policy;
 use crate::scheduler::Scheduler;
-use crate::state::Device;
+use crate::state::{Device, UnitState};
 use crate::timers::Timer;
+use std::cmp::Reverse;
+use xsched_core::hint::PRIORITY_NO_EXECUTE;
 use xsched_core::{DeviceId, GroupId, Time};
 
 impl Device {
-    /// Whether the group wants the device together with others.
-    pub(crate) fn is_contended_for(&self, group: GroupId) -> bool {
-        self.active.len() > 1 && self.active.contains(&group)
+    /// Whether another active group may preempt this one at any time.
+    pub(crate) fn is_windowed_for(&self, unit: &UnitState, group: GroupId, policy: &dyn Policy) -> bool {
+        let other = self.active.iter().find(|(_, other)| *other != group);
+        match (unit.active, other) {
+            (Some(own), Some(&(Reverse(other), _))) => policy.preempts(other, own),
+            _ => false,
+        }
+    }
+
+    /// The two most urgent active groups: who they are decides about the windows of all others.
+    fn leaders(&self) -> [Option<(Reverse<i64>, GroupId)>; 2] {
+        let mut active = self.active.iter().copied();
+        [active.next(), active.next()]
     }
 }
 
@@ -20,35 +33,40 @@ impl Scheduler {
     pub(crate) fn update_contention(&mut self, group: GroupId, device: DeviceId, now: Time) {
         let Some(unit) = self.tables.unit(group, device) else { return };
         let timer = Timer::Linger(group, device);
+        let urgent = self.tables.groups.get(&group).and_then(|group| group.urgent);
+        let priority = unit.priority().max(urgent.unwrap_or(PRIORITY_NO_EXECUTE));
         if unit.is_wanting() {
             self.timers.clear(timer);
-            self.set_active(group, device, true);
+            self.set_active(group, device, Some(priority));
         } else if unit.queues.is_empty() {
             self.timers.clear(timer);
-            self.set_active(group, device, false);
-        } else if self.tables.devices.get(&device).is_some_and(|device| device.active.contains(&group)) {
+            self.set_active(group, device, None);
+        } else if unit.active.is_some() {
+            self.set_active(group, device, Some(priority));
             self.timers.start(timer, now + self.settings.contended_linger, now);
         }
     }
 
     /// The group has not wanted the device for `contended_linger`.
     pub(crate) fn linger_over(&mut self, group: GroupId, device: DeviceId) {
-        self.set_active(group, device, false);
+        self.set_active(group, device, None);
     }
 
-    fn set_active(&mut self, group: GroupId, id: DeviceId, active: bool) {
-        let Some(device) = self.tables.devices.get_mut(&id) else { return };
-        let (changed, at_the_edge) = if active {
-            (device.active.insert(group), device.active.len() == 2)
-        } else {
-            (device.active.remove(&group), device.active.len() == 1)
+    fn set_active(&mut self, group: GroupId, id: DeviceId, priority: Option<i64>) {
+        let Some(unit) = self.tables.groups.get_mut(&group).and_then(|g| g.units.get_mut(&id)) else {
+            return;
         };
-        if changed {
-            self.changes.units.insert((group, id));
-            if at_the_edge {
-                // The other one was alone so far, or is from now on.
-                self.changes.units.extend(device.active.iter().map(|&other| (other, id)));
-            }
+        let Some(device) = self.tables.devices.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut unit.active, priority);
+        if before == priority {
+            return;
+        }
+        let leaders = device.leaders();
+        before.map(|priority| device.active.remove(&(Reverse(priority), group)));
+        priority.map(|priority| device.active.insert((Reverse(priority), group)));
+        self.changes.units.insert((group, id));
+        if device.leaders() != leaders {
+            self.changes.units.extend(device.active.iter().map(|&(_, other)| (other, id)));
         }
     }
 }

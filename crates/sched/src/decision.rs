@@ -121,6 +121,9 @@ impl Scheduler {
             None => self.timers.clear(Timer::Slice(id)),
         }
         let somebody_waits = device.ready.len() > device.running.len();
+        if somebody_waits != device.waiting_since.is_some() {
+            self.changes.units.extend(device.running.iter().map(|&group| (group, id)));
+        }
         if somebody_waits && device.waiting_since.is_none() {
             device.waiting_since = Some(now);
             self.timers.set(Timer::Lease(id), now + self.probe_period(), now);

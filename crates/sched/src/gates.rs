@@ -47,11 +47,12 @@ impl Scheduler {
         let Some(group) = self.tables.groups.get_mut(&group_id) else { return };
         let Some(unit) = group.units.get(&device_id) else { return };
         let closed = is_closed(group, unit, device.floor);
-        let contended = device.is_contended_for(group_id);
+        let windowed = device.is_windowed_for(unit, group_id, &*self.policy);
         let Some(unit) = group.units.get_mut(&device_id) else { return };
         unit.closed = closed;
 
         let runs = !closed && matches!(unit.place, Place::Ready(_));
+        let awaited = runs && device.waiting_since.is_some();
         if runs != unit.running_since.is_some() {
             let run = account(unit, runs, now);
             if let Place::Ready(priority) = unit.place
@@ -63,7 +64,8 @@ impl Scheduler {
         }
 
         for (&client, gate) in &mut unit.gates {
-            let (suspend, contend) = (closed && gate.queues > 0, contended && gate.queues > 0);
+            let is_there = gate.queues > 0;
+            let (suspend, window, wait) = (closed && is_there, windowed && is_there, awaited && is_there);
             if gate.suspended != suspend {
                 gate.suspended = suspend;
                 gate.suspensions += u64::from(suspend);
@@ -72,11 +74,18 @@ impl Scheduler {
                     false => Operation::Resume { client, device: device_id },
                 });
             }
-            if gate.contended != contend {
-                gate.contended = contend;
-                out.push(match contend {
-                    true => Operation::Contend { client, device: device_id },
-                    false => Operation::Relax { client, device: device_id },
+            if gate.windowed != window {
+                gate.windowed = window;
+                out.push(match window {
+                    true => Operation::Window { client, device: device_id },
+                    false => Operation::Unwindow { client, device: device_id },
+                });
+            }
+            if gate.awaited != wait {
+                gate.awaited = wait;
+                out.push(match wait {
+                    true => Operation::Await { client, device: device_id },
+                    false => Operation::Unawait { client, device: device_id },
                 });
             }
         }
@@ -104,7 +113,6 @@ impl Scheduler {
             }
         }
         if group.clients.is_empty() && group.units.is_empty() {
-            self.timers.clear(Timer::Due(id));
             self.timers.clear(Timer::Grant(id));
             self.tables.groups.remove(&id);
         }

@@ -1,7 +1,7 @@
 //! The scheduler: tell it what happened, ask it what to do.
 //!
 //! Invariant: between two calls of [`Scheduler::decide`] nothing that it answers for changes; operations told so far, replayed in
-//! order, give what [`Scheduler::is_suspended`] and [`Scheduler::is_contended`] say. Unknown ids are ignored everywhere: a client
+//! order, give what [`Scheduler::is_suspended`] and [`Scheduler::is_windowed`] say. Unknown ids are ignored everywhere: a client
 //! may have died while its event was under way.
 
 use crate::policy::{Policy, PolicyKind};
@@ -135,7 +135,8 @@ impl Scheduler {
         }
     }
 
-    /// Appends what is to be done at `now`, in this order: contend, suspend, resume, relax, probe. So a device is not shared for
+    /// Appends what is to be done at `now`, in this order: window and await, suspend, resume, unwindow and
+    /// unawait, probe. So a device is not shared for
     /// a moment between two who should not share it. Answers when to call again even if nothing happens; later than `now`.
     pub fn decide(&mut self, now: Time, out: &mut Vec<Operation>) -> Option<Time> {
         let now = self.advance(now);
@@ -166,10 +167,10 @@ impl Scheduler {
         groups.into_iter().for_each(|group| self.sweep(group));
         if let Some(new) = out.get_mut(first..) {
             new.sort_by_key(|operation| match operation {
-                Operation::Contend { .. } => 0,
+                Operation::Window { .. } | Operation::Await { .. } => 0,
                 Operation::Suspend { .. } => 1,
                 Operation::Resume { .. } => 2,
-                Operation::Relax { .. } => 3,
+                Operation::Unwindow { .. } | Operation::Unawait { .. } => 3,
                 Operation::Probe { .. } => 4,
             });
         }
@@ -209,9 +210,14 @@ impl Scheduler {
         self.tables.gate(client, device).is_some_and(|gate| gate.suspended)
     }
 
-    /// Whether the client shares the device with others, as of the last decision.
-    pub fn is_contended(&self, client: ClientId, device: DeviceId) -> bool {
-        self.tables.gate(client, device).is_some_and(|gate| gate.contended)
+    /// Whether the client is to keep a small window, as of the last decision.
+    pub fn is_windowed(&self, client: ClientId, device: DeviceId) -> bool {
+        self.tables.gate(client, device).is_some_and(|gate| gate.windowed)
+    }
+
+    /// Whether others are held back until the client is idle, as of the last decision.
+    pub fn is_awaited(&self, client: ClientId, device: DeviceId) -> bool {
+        self.tables.gate(client, device).is_some_and(|gate| gate.awaited)
     }
 
     /// How often the client was suspended on the device since its first queue there was made.

@@ -100,6 +100,8 @@ pub(crate) struct UnitState {
     pub(crate) ready_since: Option<Time>,
     pub(crate) running_since: Option<Time>,
     pub(crate) ran: Duration,
+    /// Its priority in `Device::active`, if it is in there.
+    pub(crate) active: Option<i64>,
 }
 
 /// A queue number to go on from.
@@ -111,7 +113,8 @@ pub(crate) struct Gate {
     /// Its queues there. A gate without queues goes away once it is open and relaxed.
     pub(crate) queues: usize,
     pub(crate) suspended: bool,
-    pub(crate) contended: bool,
+    pub(crate) windowed: bool,
+    pub(crate) awaited: bool,
     /// Times it was suspended.
     pub(crate) suspensions: u64,
 }
@@ -142,8 +145,8 @@ pub(crate) struct Device {
     pub(crate) floor: i64,
     /// Since when somebody has been waiting for those who run.
     pub(crate) waiting_since: Option<Time>,
-    /// Groups that are, or were within `contended_linger`, ready or lapsed.
-    pub(crate) active: BTreeSet<GroupId>,
+    /// Groups that are, or were within `contended_linger`, ready or lapsed; most urgent first.
+    pub(crate) active: BTreeSet<(Reverse<i64>, GroupId)>,
 }
 
 impl Default for Device {

@@ -182,8 +182,10 @@ impl Runner {
                 let (verb, client, device) = match operation {
                     Operation::Suspend { client, device } => ("suspend", client, device),
                     Operation::Resume { client, device } => ("resume", client, device),
-                    Operation::Contend { client, device } => ("contend", client, device),
-                    Operation::Relax { client, device } => ("relax", client, device),
+                    Operation::Window { client, device } => ("window", client, device),
+                    Operation::Unwindow { client, device } => ("unwindow", client, device),
+                    Operation::Await { client, device } => ("await", client, device),
+                    Operation::Unawait { client, device } => ("unawait", client, device),
                     Operation::Probe { queue } => {
                         if self.show_probes {
                             let _ = writeln!(self.text, "> {now} probe {queue}");

@@ -1,6 +1,6 @@
 //! The real `libOpenCL.so.1` (an ICD loader, or one vendor's library) and those of its functions that we call ourselves.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::path::Path;
 use std::sync::OnceLock;
 use xsched_runtime::library::{Library, Wanted};
@@ -51,7 +51,6 @@ driver! {
     clEnqueueMarkerWithWaitList: unsafe extern "C" fn(Handle, u32, *const Handle, *mut Handle) -> c_int;
     clReleaseEvent: unsafe extern "C" fn(Handle) -> c_int;
     clWaitForEvents: unsafe extern "C" fn(u32, *const Handle) -> c_int;
-    clGetExtensionFunctionAddressForPlatform: unsafe extern "C" fn(Handle, *const c_char) -> *mut c_void;
 }
 
 static DRIVER: OnceLock<Driver> = OnceLock::new();

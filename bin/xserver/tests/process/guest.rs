@@ -63,7 +63,7 @@ impl Guest {
     pub(crate) fn finish(&self, slot: u16) {
         let activity = &self.page().slot(slot).unwrap().activity;
         assert!(activity.try_idle(activity.snapshot()));
-        if self.gate().is_contended() {
+        if self.gate().is_awaited() {
             self.tell(EdgeKind::Idle, slot);
         }
     }

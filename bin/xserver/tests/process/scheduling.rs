@@ -25,8 +25,8 @@ fn the_less_urgent_is_held_while_the_urgent_has_work_and_goes_on_after_the_grace
     high.launch(0);
     wait("low is held", || low.is_held());
     assert!(high.gate().is_open());
-    wait("high is told that it shares", || high.gate().is_contended());
-    assert!(!low.gate().is_windowed());
+    wait("high is told that low waits for it", || high.gate().is_awaited());
+    assert!(low.gate().is_windowed() && !high.gate().is_windowed());
 
     // A gap shorter than the grace is none; nobody tells when it is over.
     high.finish(0);
@@ -50,8 +50,7 @@ fn equals_run_side_by_side() {
     let (one, other) = (Guest::attach(&server, "one", 5), Guest::attach(&server, "other", 5));
     one.launch(0);
     other.launch(0);
-    wait("both share", || one.gate().is_contended() && other.gate().is_contended());
-    stays("both run", A_WHILE, || !one.is_held() && !other.is_held());
+    stays("both run", A_WHILE, || one.gate().is_free() && other.gate().is_free());
 }
 
 #[test]
@@ -97,7 +96,7 @@ fn all_queues_of_a_process_are_held_together_on_all_its_devices() {
     wait("low is held", || low.is_held());
     let other = low.page().gate(3).unwrap();
     wait("on the other device too", || !other.state().is_open());
-    assert!(!other.state().is_contended());
+    assert!(!other.state().is_windowed());
     let status = server.list();
     let suspended: Vec<bool> = status[0].queues.iter().map(|queue| queue.suspended).collect();
     assert_eq!(suspended, [true, true, true]);

@@ -16,4 +16,8 @@ impl Policy for Hpf {
         decision.run.extend(ready.take_while(|unit| unit.priority == top).map(|unit| unit.group));
         decision.floor = top;
     }
+
+    fn preempts(&self, other: i64, own: i64) -> bool {
+        other > own
+    }
 }

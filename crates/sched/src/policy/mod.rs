@@ -27,6 +27,13 @@ pub trait Policy: Send + fmt::Debug {
     /// last answer comes true; what came true is told by [`Policy::on_run`].
     fn decide(&self, device: &DeviceView<'_>, now: Time, decision: &mut Decision);
 
+    /// Whether a group of priority `other` that becomes ready may take the device from a running one of priority `own`: the latter
+    /// then keeps only a small window in flight. Policies that take turns leave it at yes.
+    fn preempts(&self, other: i64, own: i64) -> bool {
+        let _ = (other, own);
+        true
+    }
+
     /// The group began or stopped to run on the device. For policies that keep accounts beyond [`Unit::run_time`].
     fn on_run(&mut self, device: DeviceId, group: GroupId, run: Run, now: Time) {
         let _ = (device, group, run, now);

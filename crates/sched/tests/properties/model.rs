@@ -138,9 +138,14 @@ impl Model {
     pub(crate) fn check_contention(&self, scheduler: &Scheduler) {
         for queue in self.queues.values() {
             let unit = (self.clients[&queue.client].0, queue.device);
-            let sharing = self.active.keys().filter(|(_, device)| *device == queue.device).count();
-            let contended = scheduler.is_contended(queue.client, queue.device);
-            assert_eq!(contended, sharing > 1 && self.active.contains_key(&unit), "{unit:?}: {self:#?}");
+            let as_active = |unit: (GroupId, DeviceId)| self.priority(unit).max(self.urgent(unit.0));
+            let own = as_active(unit);
+            let mut others = self.active.keys().filter(|other| other.1 == unit.1 && other.0 != unit.0);
+            let by_priority = scheduler.policy().is_some();
+            let may_be_preempted = self.active.contains_key(&unit)
+                && others.any(|other| !by_priority || as_active(*other) > own);
+            let windowed = scheduler.is_windowed(queue.client, queue.device);
+            assert_eq!(windowed, may_be_preempted, "{unit:?}: {self:#?}");
         }
     }
 

@@ -11,7 +11,7 @@ use xsched_sched::{PolicyKind, Scheduler, Settings};
 pub(crate) fn settings() -> Settings {
     Settings {
         grace: Duration::from_millis(2),
-        lease: Duration::from_millis(40),
+        lease: Duration::from_millis(12),
         max_suspend: Duration::from_millis(50),
         grant: Duration::from_millis(10),
         contended_linger: Duration::from_millis(100),
@@ -25,8 +25,8 @@ pub(crate) struct World {
     is_hpf: bool,
     now: Time,
     wake: Option<Time>,
-    /// What the operations so far amount to: who is (suspended, contended) where.
-    told: BTreeMap<(ClientId, DeviceId), (bool, bool)>,
+    /// What the operations so far amount to: who is (suspended, windowed, awaited) where.
+    told: BTreeMap<(ClientId, DeviceId), (bool, bool, bool)>,
     numbers: BTreeMap<QueueId, u64>,
     hung: BTreeSet<QueueId>,
 }
@@ -41,7 +41,7 @@ impl World {
             wake: None,
             told: BTreeMap::new(),
             numbers: BTreeMap::new(),
-            hung: BTreeSet::new(),
+            hung: (1..=3).map(QueueId).collect(),
         }
     }
 
@@ -138,10 +138,14 @@ impl World {
         let mut last = 0;
         for &operation in operations {
             let (rank, client, device) = match operation {
-                Operation::Contend { client, device } => (0, client, device),
+                Operation::Window { client, device } | Operation::Await { client, device } => {
+                    (0, client, device)
+                }
                 Operation::Suspend { client, device } => (1, client, device),
                 Operation::Resume { client, device } => (2, client, device),
-                Operation::Relax { client, device } => (3, client, device),
+                Operation::Unwindow { client, device } | Operation::Unawait { client, device } => {
+                    (3, client, device)
+                }
                 Operation::Probe { queue } => {
                     assert!(self.scheduler.queue(queue).is_some(), "{operation:?} for a queue that is gone");
                     last = 4;
@@ -151,12 +155,14 @@ impl World {
             assert!(rank >= last, "{operation:?} comes too late in {operations:?}");
             last = rank;
             assert!(self.scheduler.group_of(client).is_some(), "{operation:?} for a client that is gone");
-            let (suspended, contended) = self.told.entry((client, device)).or_default();
+            let (suspended, windowed, awaited) = self.told.entry((client, device)).or_default();
             let (state, value) = match operation {
                 Operation::Suspend { .. } => (suspended, true),
                 Operation::Resume { .. } => (suspended, false),
-                Operation::Contend { .. } => (contended, true),
-                _ => (contended, false),
+                Operation::Window { .. } => (windowed, true),
+                Operation::Unwindow { .. } => (windowed, false),
+                Operation::Await { .. } => (awaited, true),
+                _ => (awaited, false),
             };
             assert_ne!(*state, value, "{operation:?} is no news");
             *state = value;
@@ -169,7 +175,8 @@ impl World {
                 let told = self.told.get(&(client, device)).copied().unwrap_or_default();
                 let state = (
                     self.scheduler.is_suspended(client, device),
-                    self.scheduler.is_contended(client, device),
+                    self.scheduler.is_windowed(client, device),
+                    self.scheduler.is_awaited(client, device),
                 );
                 assert_eq!(state, told, "{client} on {device}");
             }
