@@ -3,7 +3,7 @@
 //! Each prints what it saw on standard output and ends in its own way. Nothing here uses OpenCL before the
 //! scenario says so, because some of them fork first.
 
-use crate::cl::{Bytes, Code, Event, after, now};
+use crate::cl::{Bytes, Code, Event, Nd, after, now};
 use crate::line::{Stop, fnv1a};
 use crate::watchdog::print_line;
 use crate::work::{COUNT, Env, Work, pattern, range, stepped};
@@ -16,6 +16,7 @@ pub(crate) fn run(name: &str, choice: Option<String>) -> ExitCode {
         "old-wait" => old_wait(choice),
         "set-property" => set_property(choice),
         "fail-many" => fail_many(choice),
+        "printf" => printf(choice),
         "exit-unreleased" => exit_unreleased(choice),
         "exit-in-flight" => exit_in_flight(choice, Ending::Exit),
         "quick-exit-in-flight" => exit_in_flight(choice, Ending::Immediately),
@@ -110,6 +111,19 @@ fn fail_many(choice: Option<String>) -> Result<ExitCode, Stop> {
     let negative = events.iter().filter(|event| event.status().is_ok_and(|status| status < 0)).count();
     print_line(&format!("negative statuses {negative}"));
     Ok(ExitCode::from(16))
+}
+
+/// Kernels that print; in a process of its own, because drivers print on standard output.
+fn printf(choice: Option<String>) -> Result<ExitCode, Stop> {
+    let env = open(choice)?;
+    let work = Work::new(&env)?;
+    let mut kernel = work.kernel("say")?;
+    for number in 0..3 {
+        kernel.set_u32(0, number).ok()?;
+        work.queue.launch(&kernel, Nd::one(1), now().quiet())?;
+    }
+    work.queue.finish().ok()?;
+    Ok(ExitCode::from(17))
 }
 
 fn exit_unreleased(choice: Option<String>) -> Result<ExitCode, Stop> {

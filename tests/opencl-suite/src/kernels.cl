@@ -75,3 +75,9 @@ kernel void mirror(read_only image2d_t from, write_only image2d_t to, sampler_t 
     write_imageui(to, other, (read_imageui(from, how, at) + (uint4)(1)) & (uint4)(255));
 }
 #endif
+
+// Prints through the driver, in one work-item so that there is one order.
+kernel void say(uint number)
+{
+    printf("kernel says %u\n", number);
+}

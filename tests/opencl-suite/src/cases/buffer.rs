@@ -209,3 +209,19 @@ pub(super) fn bad_creation(env: &Env, line: &mut Line) -> Verdict {
     let _ = line.code("write-hidden", work.queue.write(&hidden, BLOCKING, 0, 64, data, now()));
     Ok(())
 }
+
+pub(super) fn large(env: &Env, line: &mut Line) -> Verdict {
+    const SIZE: usize = 1 << 20;
+    let work = Work::new(env)?;
+    let data = pattern(SIZE, 11);
+    let (a, b, to) = (work.buffer(SIZE)?, work.buffer(SIZE)?, Bytes::new(SIZE));
+    let kernel = work.step(&b, 3, 1)?;
+    let queue = &work.queue;
+    line.code("write", queue.write(&a, NON_BLOCKING, 0, SIZE, Some(Bytes::from(&data)), now().quiet()))?;
+    line.code("copy", queue.copy((&a, 0), (&b, 0), SIZE, now().quiet()))?;
+    line.code("launch", queue.launch(&kernel, crate::cl::Nd::one(SIZE / 4), now().quiet()))?;
+    let read = line.code("read", queue.read(&b, NON_BLOCKING, 0, SIZE, Some(to), now()))?;
+    line.put("wait", read.wait());
+    line.data("data", to, &stepped(&data, 3, 1));
+    Ok(())
+}

@@ -210,3 +210,52 @@ pub(super) fn releases(env: &Env, line: &mut Line) -> Verdict {
     line.check("all", released.iter().all(|(_, codes)| *codes == [Code::SUCCESS; 2]));
     Ok(())
 }
+
+/// Callbacks on commands that only begin, which copy on another queue what the command cannot have changed.
+pub(super) fn enqueue_at_begin(env: &Env, line: &mut Line) -> Verdict {
+    let work = Work::new(env)?;
+    let data = pattern(COUNT * 4, 117);
+    let (a, b, c) = (work.buffer_of(&data)?, work.buffer_of(&data)?, work.buffer_of(&vec![0; COUNT * 4])?);
+    let other = Arc::new(work.another_queue()?);
+    let kernel = work.step(&a, 3, 1)?;
+    for (key, status) in [("submitted", 2), ("running", 1)] {
+        let gate = Event::user(&work.context)?;
+        let event = work.queue.launch(&kernel, range(), after(&[&gate]))?;
+        let (send, done) = channel();
+        let (queue, from, to) = (Arc::clone(&other), b.retain()?, c.retain()?);
+        let copy = move |_status| {
+            let copied = queue.copy((&from, 0), (&to, 0), COUNT * 4, now().quiet());
+            let _ = send.send(copied.err().unwrap_or_else(|| queue.flush()));
+        };
+        line.put(key, event.on(status, copy));
+        line.put("flush", work.queue.flush());
+        line.put("open", gate.set_status(0));
+        line.put("copied", receive(&done)?);
+        line.put("wait", event.wait());
+    }
+    line.put("finish", other.finish());
+    work.put_buffer(line, "data", &a, &stepped(&stepped(&data, 3, 1), 3, 1))?;
+    work.put_buffer(line, "copy", &c, &data)?;
+    Ok(())
+}
+
+/// A callback of one context enqueues in another.
+pub(super) fn other_context(env: &Env, line: &mut Line) -> Verdict {
+    let (one, two) = (Work::new(env)?, Work::new(env)?);
+    let data = pattern(COUNT * 4, 118);
+    let (a, b) = (one.buffer_of(&data)?, two.buffer_of(&data)?);
+    let (on_a, on_b) = (one.step(&a, 3, 1)?, two.step(&b, 5, 2)?);
+    let (send, done) = channel();
+    let queue = two.queue.retain()?;
+    let event = one.queue.launch(&on_a, range(), now())?;
+    let launch = move |_status| {
+        let launched = queue.launch(&on_b, range(), now().quiet());
+        let _ = send.send(launched.err().unwrap_or_else(|| queue.flush()));
+    };
+    line.put("register", event.on(0, launch));
+    line.put("flush", one.queue.flush());
+    line.put("launched", receive(&done)?);
+    one.put_buffer(line, "one", &a, &stepped(&data, 3, 1))?;
+    two.put_buffer(line, "two", &b, &stepped(&data, 5, 2))?;
+    Ok(())
+}

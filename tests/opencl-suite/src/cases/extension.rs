@@ -1,8 +1,8 @@
 //! Extension functions, which programs reach by address.
 
-use crate::cl::{Bytes, CommandBuffers, Context, Event, Queue, after, now};
+use crate::cl::{Bytes, CommandBuffers, Context, Event, Queue, Usm, after, now};
 use crate::line::{Line, Stop, Verdict};
-use crate::work::{COUNT, Env, Work, pattern, range, stepped};
+use crate::work::{COUNT, Env, Work, pattern, range, set_step, stepped};
 
 pub(super) fn addresses(env: &Env, line: &mut Line) -> Verdict {
     let names = [
@@ -124,5 +124,31 @@ pub(super) fn core_function_by_address(env: &Env, line: &mut Line) -> Verdict {
     };
     line.put("finish", crate::cl::Code(code));
     line.data("data", to, &data);
+    Ok(())
+}
+
+/// Unified shared memory of `cl_intel_unified_shared_memory`: its own enqueue functions in order with others.
+pub(super) fn unified_memory(env: &Env, line: &mut Line) -> Verdict {
+    let usm = Usm::of(&env.device).ok_or(Stop::Unsupported)?;
+    let work = Work::new(env)?;
+    let (queue, data) = (&work.queue, pattern(COUNT * 4, 223));
+    let (a, b) = (line.code("a", usm.allocate(&work.context, COUNT * 4))?, Bytes::new(COUNT * 4));
+    let mut kernel = work.kernel("affine")?;
+    line.put("argument", usm.set_argument(&mut kernel, 0, a));
+    set_step(&mut kernel, 3, 1)?;
+    let gate = Event::user(&work.context)?;
+    let from = Bytes::from(&data);
+    line.code("copy", usm.copy(queue, super::NON_BLOCKING, a, from, after(&[&gate])))?;
+    line.code("launch", queue.launch(&kernel, range(), now().quiet()))?;
+    let back = line.code("back", usm.copy(queue, super::NON_BLOCKING, b, a, now()))?;
+    line.put("flush", queue.flush());
+    line.put("open", gate.set_status(0));
+    line.put("wait", back.wait());
+    line.data("data", b, &stepped(&data, 3, 1));
+    let filled = line.code("fill", usm.fill(queue, a, &[1, 2, 3, 4], now()))?;
+    line.code("blocking", usm.copy(queue, super::BLOCKING, b, a, after(&[&filled])))?;
+    line.data("filled", b, &[1, 2, 3, 4].repeat(COUNT));
+    let _ = line.code("null-queue", usm.fill(&Queue::null(), a, &[1], now()));
+    line.put("free", usm.free(&work.context, a));
     Ok(())
 }

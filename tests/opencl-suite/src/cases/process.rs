@@ -47,6 +47,7 @@ macro_rules! children {
 }
 
 children! {
+    printf: "printf";
     fail_many: "fail-many";
     set_property: "set-property";
     old_wait: "old-wait";

@@ -1,7 +1,6 @@
 //! `cl_khr_command_buffer`, reached as programs reach extensions: by the platform's function addresses.
 //!
-//! The recording functions have the signatures of version 0.9.0 to 0.9.4; later versions have one argument
-//! more, and are reported as missing here.
+//! Version 0.9.5 gave the recording of copies an argument more; both signatures are known here.
 
 use super::{After, Code, Device, Event, Kernel, Mem, Nd, Queue, Result, kernel::address, query};
 use opencl_sys::{
@@ -36,9 +35,23 @@ type Launch = unsafe extern "C" fn(
     *mut cl_uint,
     *mut Raw,
 ) -> cl_int;
-type Copy = unsafe extern "C" fn(
+type PlainCopy = unsafe extern "C" fn(
     Raw,
     cl_command_queue,
+    cl_mem,
+    cl_mem,
+    usize,
+    usize,
+    usize,
+    cl_uint,
+    *const cl_uint,
+    *mut cl_uint,
+    *mut Raw,
+) -> cl_int;
+type CopyWithProperties = unsafe extern "C" fn(
+    Raw,
+    cl_command_queue,
+    *const u64,
     cl_mem,
     cl_mem,
     usize,
@@ -60,8 +73,15 @@ pub(crate) struct CommandBuffers {
     release: OnBuffer,
     enqueue: Enqueue,
     launch: Launch,
-    copy: Copy,
+    copy: AnyCopy,
     info: Info,
+}
+
+/// Recording a copy, before and after the change.
+#[derive(Clone, Copy)]
+enum AnyCopy {
+    Plain(PlainCopy),
+    WithProperties(CopyWithProperties),
 }
 
 /// One recorded list of commands.
@@ -85,19 +105,15 @@ pub(crate) const NAMES: [&str; 8] = [
 impl CommandBuffers {
     /// The functions, if the device has the extension in a version that is known here.
     pub(crate) fn of(device: &Device) -> Option<Self> {
-        // The patch number where the recording functions got their argument more.
-        const CHANGED: u32 = 5;
+        // Major and minor number in 10 bits each, patch number in 12.
+        const CHANGED: u32 = 9 << 12 | 5;
         let version = device.extension_version("cl_khr_command_buffer")?;
-        let (major, minor, patch) = (version >> 22, version >> 12 & 0x3ff, version & 0xfff);
-        if (major, minor) != (0, 9) || patch >= CHANGED {
-            return None;
-        }
         let [create, finalize, retain, release, enqueue, launch, copy, info] =
             NAMES.map(|name| device.function(name));
         if [create, finalize, retain, release, enqueue, launch, copy, info].contains(&ptr::null_mut()) {
             return None;
         }
-        // SAFETY: none is null, and the platform says that it has the version these types are from.
+        // SAFETY: none is null, and the device says that it has the version these types are from.
         unsafe {
             Some(Self {
                 create: std::mem::transmute::<Raw, Create>(create),
@@ -106,7 +122,11 @@ impl CommandBuffers {
                 release: std::mem::transmute::<Raw, OnBuffer>(release),
                 enqueue: std::mem::transmute::<Raw, Enqueue>(enqueue),
                 launch: std::mem::transmute::<Raw, Launch>(launch),
-                copy: std::mem::transmute::<Raw, Copy>(copy),
+                copy: if version < CHANGED {
+                    AnyCopy::Plain(std::mem::transmute::<Raw, PlainCopy>(copy))
+                } else {
+                    AnyCopy::WithProperties(std::mem::transmute::<Raw, CopyWithProperties>(copy))
+                },
                 info: std::mem::transmute::<Raw, Info>(info),
             })
         }
@@ -157,8 +177,15 @@ impl CommandBuffer<'_> {
     pub(crate) fn copy(&self, from: &Mem, to: &Mem, size: usize) -> Code {
         let (none, points, point) = (ptr::null_mut(), ptr::null(), ptr::null_mut());
         let (from, to, handle) = (from.raw(), to.raw(), ptr::null_mut());
-        // SAFETY: live handles, no sync points.
-        Code(unsafe { (self.functions.copy)(self.raw, none, from, to, 0, 0, size, 0, points, point, handle) })
+        // SAFETY: live handles, no properties, no sync points; the signature is the one of the version.
+        Code(unsafe {
+            match self.functions.copy {
+                AnyCopy::Plain(copy) => copy(self.raw, none, from, to, 0, 0, size, 0, points, point, handle),
+                AnyCopy::WithProperties(copy) => {
+                    copy(self.raw, none, ptr::null(), from, to, 0, 0, size, 0, points, point, handle)
+                }
+            }
+        })
     }
 
     pub(crate) fn finalize(&self) -> Code {

@@ -18,6 +18,7 @@ mod queue;
 mod rare;
 mod svm;
 mod transfer;
+mod usm;
 
 pub(crate) use code::{Code, Result, status_name};
 pub(crate) use command_buffer::CommandBuffers;
@@ -32,6 +33,7 @@ pub(crate) use queue::Queue;
 pub(crate) use rare::SHARING;
 pub(crate) use svm::Svm;
 pub(crate) use transfer::Rect;
+pub(crate) use usm::Usm;
 
 use opencl_sys::cl_int;
 use std::ffi::c_void;
