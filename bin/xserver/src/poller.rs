@@ -1,10 +1,14 @@
-//! What the server waits for: one epoll, and a name for each thing it watches.
+//! What the server waits for: one epoll, and a name for each thing it watches; and a timer.
+//!
+//! The timer is an fd, because the time that epoll itself takes is rounded up to milliseconds on the way.
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, Result};
-use rustix::time::Timespec;
-use std::time::Duration;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use xsched_core::Time;
 
 /// Something to watch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,15 +38,25 @@ pub(crate) enum Wake {
     Closed,
 }
 
-/// The epoll.
+/// The epoll, and its timer.
 #[derive(Debug)]
 pub(crate) struct Poller {
     epoll: OwnedFd,
+    timer: OwnedFd,
+    /// When the timer rings.
+    armed: Option<Time>,
 }
+
+const TIMER: u64 = u64::MAX;
 
 impl Poller {
     pub(crate) fn new() -> Result<Poller> {
-        Ok(Poller { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? })
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        // Setting it anew takes back that it rang, so that it need not be read.
+        epoll::add(&epoll, &timer, EventData::new_u64(TIMER), Wake::EachWrite.flags())?;
+        Ok(Poller { epoll, timer, armed: None })
     }
 
     pub(crate) fn add(&self, fd: impl AsFd, source: Source, wake: Wake) -> Result<()> {
@@ -58,18 +72,35 @@ impl Poller {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Waits until something happens or `timeout` is over, and answers what did.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Result<Vec<Source>> {
-        let timeout = timeout.map(|t| Timespec {
-            tv_sec: i64::try_from(t.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: t.subsec_nanos().into(),
-        });
-        let mut events = Vec::with_capacity(256);
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
-            Ok(_) => Ok(events.iter().filter_map(|event| Source::from_data(event.data)).collect()),
-            Err(Errno::INTR) => Ok(Vec::new()),
-            Err(errno) => Err(errno),
+    /// Waits until something happens or it is `until`, and answers what did.
+    pub(crate) fn wait(&mut self, until: Option<Time>) -> Result<Vec<Source>> {
+        if until != self.armed {
+            let spec = Itimerspec { it_interval: timespec(0), it_value: timespec(until.map_or(0, nanos)) };
+            timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec)?;
+            self.armed = until;
         }
+        let mut events = Vec::with_capacity(256);
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        if events.iter().any(|event| event.data.u64() == TIMER) {
+            self.armed = None;
+        }
+        Ok(events.iter().filter_map(|event| Source::from_data(event.data)).collect())
+    }
+}
+
+/// Zero would mean never.
+fn nanos(time: Time) -> u64 {
+    time.as_nanos().max(1)
+}
+
+fn timespec(nanos: u64) -> Timespec {
+    const SECOND: u64 = 1_000_000_000;
+    Timespec {
+        tv_sec: i64::try_from(nanos / SECOND).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(nanos % SECOND).unwrap_or(0),
     }
 }
 
@@ -112,24 +143,45 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xsched_ipc::server::doorbell;
+    use std::time::Duration;
+    use xsched_ipc::server::{doorbell, now};
+
+    fn soon() -> Option<Time> {
+        Some(now() + Duration::from_millis(2))
+    }
 
     #[test]
     fn a_doorbell_that_is_never_read_wakes_once_per_ring() {
-        let (poller, bell) = (Poller::new().unwrap(), doorbell().unwrap());
+        let (mut poller, bell) = (Poller::new().unwrap(), doorbell().unwrap());
         poller.add(&bell, Source::Doorbell(7), Wake::EachWrite).unwrap();
-        let now = Some(Duration::ZERO);
-        assert_eq!(poller.wait(now).unwrap(), []);
+        assert_eq!(poller.wait(soon()).unwrap(), []);
         for _ in 0..3 {
             xsched_ipc::guest::ring(bell.as_fd());
-            assert_eq!(poller.wait(now).unwrap(), [Source::Doorbell(7)]);
-            assert_eq!(poller.wait(now).unwrap(), []);
+            assert_eq!(poller.wait(None).unwrap(), [Source::Doorbell(7)]);
+            assert_eq!(poller.wait(soon()).unwrap(), []);
         }
         let other_end = bell.try_clone().unwrap();
         poller.remove(&bell);
         drop(bell);
         xsched_ipc::guest::ring(other_end.as_fd());
-        assert_eq!(poller.wait(now).unwrap(), []);
+        assert_eq!(poller.wait(soon()).unwrap(), []);
+    }
+
+    #[test]
+    fn the_timer_rings_when_it_should_and_not_before() {
+        let (mut poller, bell) = (Poller::new().unwrap(), doorbell().unwrap());
+        for _ in 0..3 {
+            let until = now() + Duration::from_micros(300);
+            assert_eq!(poller.wait(Some(until)).unwrap(), []);
+            assert!(now() >= until);
+            // A time that is over is no time to wait.
+            assert_eq!(poller.wait(Some(Time::ZERO)).unwrap(), []);
+        }
+        poller.add(&bell, Source::Doorbell(1), Wake::EachWrite).unwrap();
+        xsched_ipc::guest::ring(bell.as_fd());
+        let far = Some(now() + Duration::from_secs(600));
+        assert_eq!(poller.wait(far).unwrap(), [Source::Doorbell(1)]);
+        assert_eq!(poller.wait(soon()).unwrap(), []);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::poller::{Poller, Source, Wake};
 use crate::rights::Rights;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
-use std::time::Duration;
 use xsched_core::{ClientId, Time};
 use xsched_ipc::Error;
 use xsched_ipc::control::{Reply, Request};
@@ -33,6 +32,8 @@ pub(crate) struct Server {
     links: Links,
     guests: Guests,
     rights: Rights,
+    /// When to give a sign of life at the latest, if anybody is there.
+    beat_due: Time,
     /// No fd was left for the next connection: when to try again.
     accepting_again: Option<Time>,
     is_ending: bool,
@@ -56,6 +57,7 @@ impl Server {
             links: Links::new(),
             guests: Guests::new(scheduler),
             rights,
+            beat_due: Time::ZERO,
             accepting_again: None,
             is_ending: false,
         })
@@ -65,9 +67,12 @@ impl Server {
     pub(crate) fn run(mut self) -> Result<()> {
         let mut next = None;
         while !self.is_ending {
-            let sources = self.poller.wait(self.timeout(next)).context("epoll_wait failed")?;
+            let sources = self.poller.wait(self.until(next)).context("epoll_wait failed")?;
             let time = now();
             self.pulse.beat(time);
+            if self.beat_due <= time {
+                self.beat_due = time + HEARTBEAT_EVERY;
+            }
             for source in sources {
                 self.hear(source, time);
             }
@@ -78,13 +83,11 @@ impl Server {
         Ok(())
     }
 
-    fn timeout(&self, next: Option<Time>) -> Option<Duration> {
-        let time = now();
-        let due = next.map(|next| next.since(time));
+    /// When to wake at the latest.
+    fn until(&self, next: Option<Time>) -> Option<Time> {
         let is_watched =
             !self.guests.table.is_empty() || self.links.has_fresh() || self.accepting_again.is_some();
-        let beat = is_watched.then_some(HEARTBEAT_EVERY);
-        due.into_iter().chain(beat).min()
+        next.into_iter().chain(is_watched.then_some(self.beat_due)).min()
     }
 
     fn hear(&mut self, source: Source, time: Time) {
