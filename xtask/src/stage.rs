@@ -17,12 +17,21 @@ const PARTS: [(&str, &str, &str); 4] = [
     ("xsched-shim-opencl", "libxsched_shim_opencl.so", "lib/xsched/libOpenCL.so.1"),
 ];
 
+/// Names under which programs open a library beside its soname (hashcat asks for this one first), and what each leads to.
+const LINKS: [(&str, &str); 1] = [("lib/xsched/libOpenCL.so", "libOpenCL.so.1")];
+
 /// Builds and stages all parts; returns the root of the stage.
 pub(crate) fn stage() -> Result<PathBuf> {
     let release = build(&PARTS.map(|(package, ..)| package))?;
     let root = target_dir()?.join("xsched");
     for (_, built, staged) in PARTS {
         replace(&release.join(built), &root.join(staged))?;
+    }
+    for (link, to) in LINKS {
+        let fresh = root.join(link).with_extension("new");
+        let _ = std::fs::remove_file(&fresh);
+        std::os::unix::fs::symlink(to, &fresh).with_context(|| format!("linking {}", fresh.display()))?;
+        std::fs::rename(&fresh, root.join(link)).with_context(|| format!("replacing {link}"))?;
     }
     Ok(root)
 }
@@ -43,6 +52,12 @@ pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
 
 /// Cargo's target folder, wherever `CARGO_TARGET_DIR` or a configuration file puts it.
 pub(crate) fn target_dir() -> Result<PathBuf> {
+    let target = metadata()?["target_directory"].as_str().map(PathBuf::from);
+    target.context("cargo metadata names no target_directory")
+}
+
+/// What cargo knows about the workspace's own packages.
+pub(crate) fn metadata() -> Result<serde_json::Value> {
     let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()
@@ -50,16 +65,11 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
     if !output.status.success() {
         bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
-    metadata["target_directory"]
-        .as_str()
-        .map(PathBuf::from)
-        .context("cargo metadata names no target_directory")
+    serde_json::from_slice(&output.stdout).context("reading cargo metadata")
 }
 
 /// Cargo in the workspace, wherever the task was called from.
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command
