@@ -2,7 +2,7 @@
 
 use crate::devices::Devices;
 use std::fmt;
-use xsched_core::{DeviceId, DeviceKey, GroupId, Level, QueueId};
+use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId};
 use xsched_hal::RemoteControl;
 use xsched_ipc::page::{DEVICES, Slot, Tag};
 use xsched_ipc::peer::Credentials;
@@ -91,7 +91,12 @@ impl Guest {
     }
 
     /// The device that a tag names, taken from `devices` the first time; an error if the page names none, or names it twice.
-    pub(crate) fn device(&mut self, local: u8, devices: &mut Devices) -> Result<DeviceId, String> {
+    pub(crate) fn device(
+        &mut self,
+        client: ClientId,
+        local: u8,
+        devices: &mut Devices,
+    ) -> Result<DeviceId, String> {
         if let Some(Some(seen)) = self.devices.get(usize::from(local)) {
             return Ok(seen.id);
         }
@@ -100,6 +105,7 @@ impl Guest {
             return Err(format!("its device {local} is {key}, which it named already"));
         }
         let id = devices.take(&key);
+        tracing::info!("{client} {self} uses {id} {key}");
         if let Some(place) = self.devices.get_mut(usize::from(local)) {
             *place = Some(Seen { id, key, wish: Verdict::default() });
         }

@@ -135,7 +135,7 @@ impl Guests {
         let known = match guest.known(index) {
             Some(known) => known,
             None => {
-                let device = guest.device(tag.device, &mut self.devices)?;
+                let device = guest.device(client, tag.device, &mut self.devices)?;
                 self.quota.take(guest.credentials.uid)?;
                 self.last_queue += 1;
                 let queue = QueueId(self.last_queue);

@@ -95,11 +95,13 @@ fn listen(sockets: &[PathBuf]) -> Result<Listener> {
             Err(error) => failures.push(error.to_string()),
         }
     }
-    anyhow::bail!("no place for the socket: {}", failures.join("; "))
+    anyhow::bail!("no place for the socket (--socket names another): {}", failures.join("; "))
 }
 
-/// As many fds as the system lets us have, and timers that ring when they should. Without either the server still works.
+/// As many fds as the system lets us have, timers that ring when they should, and the first turn at the CPU, for on some devices the
+/// programs to be scheduled keep it busy. Without these the server still works.
 fn raise_limits() {
+    let _ = rustix::process::setpriority_process(None, -20);
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));

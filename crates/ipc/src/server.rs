@@ -10,7 +10,7 @@ use crate::socket;
 use crate::wire::{self, Garbage, Kind};
 use rustix::event::EventfdFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use std::ffi::OsString;
@@ -77,9 +77,12 @@ impl Listener {
             })?;
         }
         let lock = Lock::take(path)?;
-        match rustix::fs::unlink(path) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(on_path("remove the stale socket")(errno)),
+        match rustix::fs::lstat(path) {
+            Err(Errno::NOENT) => {}
+            Ok(there) if FileType::from_raw_mode(there.st_mode) != FileType::Socket => {
+                return Err(on_path("put a socket in place of the file")(Errno::EXIST));
+            }
+            _ => rustix::fs::unlink(path).map_err(on_path("remove the stale socket"))?,
         }
         let socket = socket::new()?;
         rustix::net::bind(&socket, &socket::address(path)?).map_err(on_path("bind"))?;

@@ -164,9 +164,14 @@ fn a_second_server_is_told_who_the_first_is_and_the_next_one_takes_over() {
     drop(first);
     assert_eq!(std::fs::read_dir(directory.path().join("sub")).unwrap().count(), 0);
     // A server that was killed leaves both files behind.
-    std::fs::write(&path, "").unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     std::fs::write(format!("{}.lock", path.display()), "1\n").unwrap();
     drop(Listener::bind(&path, true).unwrap());
+    // Nothing but a socket is ever removed.
+    std::fs::write(&path, "precious").unwrap();
+    let error = Listener::bind(&path, true).unwrap_err().to_string();
+    assert!(error.starts_with("put a socket in place of the file"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 }
 
 #[test]

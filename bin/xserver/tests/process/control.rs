@@ -11,6 +11,7 @@ fn status_list_and_policy_tell_what_is_there() {
     let guest = Guest::attach(&server, "prog", 7);
     guest.launch(0);
     wait("the queue is ready", || server.list()[0].queues.first().is_some_and(|queue| queue.ready));
+    server.wait_for_log(&format!("c1 prog[{}] uses d1 cpu:0", std::process::id()));
     let list = server.list();
     let [client] = list.as_slice() else { panic!("{list:?}") };
     assert_eq!(
