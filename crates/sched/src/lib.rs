@@ -10,7 +10,7 @@
 //! 2. `placement`: the groups that changed are put in their place on each device: ready, or idle, at a priority.
 //! 3. `decision`: the devices where something changed ask the policy; groups that span devices run everywhere or nowhere.
 //! 4. `gates`: what this means for each process is compared with what it was last told; the differences are the operations.
-//! 5. `grants` and `contention` give waiting groups their `max_suspend` due and tell who shares a device; `timers` wakes.
+//! 5. `grants` gives waiting groups their `max_suspend` due, `contention` says who may be preempted, `timers` wakes.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

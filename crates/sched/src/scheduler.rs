@@ -4,7 +4,7 @@
 //! order, give what [`Scheduler::is_suspended`] and [`Scheduler::is_windowed`] say. Unknown ids are ignored everywhere: a client
 //! may have died while its event was under way.
 
-use crate::policy::{Policy, PolicyKind};
+use crate::policy::{Policy, PolicyKind, Run};
 use crate::state::{Phase, Tables};
 use crate::timers::{Timer, Timers};
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ pub struct Settings {
     pub max_suspend: Duration,
     /// How long that moment is.
     pub grant: Duration,
-    /// For how long a device counts as shared after one of the groups on it was last ready.
+    /// For how long others keep a small window after a group that goes before them was last ready.
     pub contended_linger: Duration,
 }
 
@@ -135,9 +135,9 @@ impl Scheduler {
         }
     }
 
-    /// Appends what is to be done at `now`, in this order: window and await, suspend, resume, unwindow and
-    /// unawait, probe. So a device is not shared for
-    /// a moment between two who should not share it. Answers when to call again even if nothing happens; later than `now`.
+    /// Appends what is to be done at `now`, in this order: window and await, suspend, resume, unwindow and unawait, probe. So a
+    /// device is not shared for a moment between two who should not share it. Answers when to call again even if nothing
+    /// happens; later than `now`.
     pub fn decide(&mut self, now: Time, out: &mut Vec<Operation>) -> Option<Time> {
         let now = self.advance(now);
         let first = out.len();
@@ -187,7 +187,19 @@ impl Scheduler {
     pub fn set_custom_policy(&mut self, policy: Box<dyn Policy>) {
         self.policy = policy;
         self.kind = None;
-        self.changes.devices.extend(self.tables.devices.keys());
+        let mut running: Vec<_> = (self.tables.groups.iter())
+            .flat_map(|(&group, state)| state.units.iter().map(move |(&device, unit)| (device, group, unit)))
+            .filter_map(|(device, group, unit)| Some((device, group, unit.running_since?)))
+            .collect();
+        running.sort_unstable();
+        for (device, group, since) in running {
+            self.policy.on_run(device, group, Run::Began, since);
+        }
+        for (&id, device) in &self.tables.devices {
+            self.changes.devices.insert(id);
+            // Who keeps a window is the policy's matter, too.
+            self.changes.units.extend(device.active.iter().map(|&(_, group)| (group, id)));
+        }
     }
 
     /// The policy in force; `None` if it is not in the table.

@@ -110,7 +110,7 @@ pub(crate) type QueueCursor = u64;
 /// What a client was last told about a device.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    /// Its queues there. A gate without queues goes away once it is open and relaxed.
+    /// Its queues there. A gate without queues goes away once its client was told that all is over.
     pub(crate) queues: usize,
     pub(crate) suspended: bool,
     pub(crate) windowed: bool,

@@ -81,21 +81,22 @@ impl Runner {
             if line.starts_with('>') {
                 continue;
             }
-            let target = runner.as_mut().map_or(&mut text, |runner| &mut runner.text);
             if line.is_empty() || line.starts_with('#') {
-                let _ = writeln!(target, "{line}");
+                let _ = writeln!(text, "{line}");
             } else if let Some(line) = line.strip_prefix("set ") {
                 read_settings(line, &mut settings).map_err(|e| format!("{line:?}: {e}"))?;
-                let _ = writeln!(target, "set {line}");
+                let _ = writeln!(text, "set {line}");
             } else {
-                let runner = runner.get_or_insert_with(|| Runner::new(settings, std::mem::take(&mut text)));
-                runner.step(line).map_err(|e| format!("{line:?}: {e}"))?;
+                let runner = runner.get_or_insert_with(|| Runner::new(settings));
+                // Comments stand above their event, below what happened before it.
+                let above = std::mem::take(&mut text);
+                runner.step(&above, line).map_err(|e| format!("{line:?}: {e}"))?;
             }
         }
-        Ok(runner.map_or(text, |runner| runner.text))
+        Ok(runner.map_or_else(String::new, |runner| runner.text) + &text)
     }
 
-    fn new(settings: Settings, text: String) -> Runner {
+    fn new(settings: Settings) -> Runner {
         Runner {
             scheduler: Scheduler::new(PolicyKind::Hpf, settings),
             wake: None,
@@ -103,17 +104,17 @@ impl Runner {
             hung: BTreeSet::new(),
             mute: BTreeSet::new(),
             show_probes: false,
-            text,
+            text: String::new(),
         }
     }
 
-    fn step(&mut self, line: &str) -> Result<()> {
+    fn step(&mut self, above: &str, line: &str) -> Result<()> {
         let (time, events) = line.split_once(' ').ok_or("expected TIME EVENT")?;
         let time = Time::ZERO + Duration::parse(time).map_err(|e| e.to_string())?;
         while let Some(wake) = self.wake.filter(|&wake| wake < time) {
             self.decide(wake);
         }
-        let _ = writeln!(self.text, "{line}");
+        let _ = writeln!(self.text, "{above}{line}");
         for event in events.split(';') {
             self.event(&event.split_whitespace().collect::<Vec<_>>(), time)?;
         }

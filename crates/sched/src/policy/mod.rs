@@ -34,7 +34,8 @@ pub trait Policy: Send + fmt::Debug {
         true
     }
 
-    /// The group began or stopped to run on the device. For policies that keep accounts beyond [`Unit::run_time`].
+    /// The group began or stopped to run on the device; be it because of a decision, or because it had waited for `max_suspend`.
+    /// For policies that keep accounts beyond [`Unit::run_time`]. A policy that takes over is told who runs, and since when.
     fn on_run(&mut self, device: DeviceId, group: GroupId, run: Run, now: Time) {
         let _ = (device, group, run, now);
     }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use steps::{Step, steps};
 use turns::Turns;
 use world::World;
+use xsched_core::{ClientId, DeviceId, Event, GroupId, Hints, QueueId, Time};
 use xsched_sched::{PolicyKind, Scheduler};
 
 fn run(mut world: World, steps: Vec<(Step, bool)>) {
@@ -52,4 +53,29 @@ fn turns_alternate_at_their_ends() {
         world.decide();
     }
     assert_eq!(order, [1, 2, 3, 1, 2, 3]);
+}
+
+#[test]
+fn another_policy_changes_who_keeps_a_window() {
+    let mut scheduler = Scheduler::new(PolicyKind::Hpf, world::settings());
+    let mut out = Vec::new();
+    for n in 1..=2 {
+        let (client, queue, device) = (ClientId(n), QueueId(u64::from(n)), DeviceId(1));
+        for event in [
+            Event::ClientJoined { client, group: GroupId(n) },
+            Event::QueueCreated { queue, client, device, hints: Hints::default() },
+            Event::QueueReady { queue },
+        ] {
+            scheduler.handle(event, Time::ZERO);
+        }
+    }
+    scheduler.decide(Time::ZERO, &mut out);
+    let windows = |scheduler: &Scheduler| [1, 2].map(|n| scheduler.is_windowed(ClientId(n), DeviceId(1)));
+    assert_eq!((windows(&scheduler), &out), ([false; 2], &vec![]), "equals under HPF");
+    scheduler.set_custom_policy(Box::new(Turns::default()));
+    scheduler.decide(Time::ZERO, &mut out);
+    assert_eq!((windows(&scheduler), scheduler.policy()), ([true; 2], None));
+    scheduler.set_policy(PolicyKind::Hpf);
+    scheduler.decide(Time::ZERO, &mut out);
+    assert_eq!((windows(&scheduler), scheduler.policy()), ([false; 2], Some(PolicyKind::Hpf)));
 }

@@ -134,8 +134,8 @@ impl Model {
         }
     }
 
-    /// Contention as the scheduler told it.
-    pub(crate) fn check_contention(&self, scheduler: &Scheduler) {
+    /// Windows as the scheduler told them.
+    pub(crate) fn check_windows(&self, scheduler: &Scheduler) {
         for queue in self.queues.values() {
             let unit = (self.clients[&queue.client].0, queue.device);
             let as_active = |unit: (GroupId, DeviceId)| self.priority(unit).max(self.urgent(unit.0));
@@ -154,6 +154,14 @@ impl Model {
             let unit = (self.clients[&queue.client].0, queue.device);
             let suspended = scheduler.is_suspended(queue.client, queue.device);
             assert_eq!(suspended, self.closed[&unit], "{} on {}: {self:#?}", queue.client, queue.device);
+            let waits = |group: GroupId| {
+                self.urgent(group) > Some(-256)
+                    && !self.running.contains(&group)
+                    && self.ready_devices(group).contains(&queue.device)
+            };
+            let runs = !suspended && self.ready_devices(unit.0).contains(&queue.device);
+            let awaited = scheduler.is_awaited(queue.client, queue.device);
+            assert_eq!(awaited, runs && self.groups().any(waits), "{unit:?}: {self:#?}");
         }
         for &(group, _) in self.clients.values() {
             assert_eq!(scheduler.is_granted(group), self.granted_until.contains_key(&group), "{group}");

@@ -98,7 +98,7 @@ impl World {
             self.check_told();
             self.check_somebody_runs();
             self.model.settle(&self.scheduler, &self.hung, self.now);
-            self.model.check_contention(&self.scheduler);
+            self.model.check_windows(&self.scheduler);
             if self.is_hpf {
                 self.model.settle_hpf(self.now);
                 self.model.check_gates(&self.scheduler);
