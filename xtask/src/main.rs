@@ -1,23 +1,37 @@
 //! Project tasks: `cargo xtask TASK`. One file for each.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 mod demo;
+mod loom;
 mod setup;
 mod stage;
 mod symbols;
+mod tally;
+mod test;
+mod tidy;
 
 /// Project tasks.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
     Demo(demo::Args),
+    Loom,
+    Setup(setup::Args),
     Symbols(symbols::Args),
+    Test(test::Args),
+    Tidy,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
-        Task::Demo(args) => demo::run(&args),
-        Task::Symbols(args) => symbols::run(&args),
+        Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Loom => loom::run().map(|tally| tally.close()),
+        Task::Setup(args) => setup::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Symbols(args) => symbols::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Test(args) => test::run(&args).map(|tally| tally.close()),
+        Task::Tidy => tidy::run().map(|tally| tally.close()),
     }
 }

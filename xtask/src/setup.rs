@@ -3,10 +3,19 @@
 //! A need is probed by what it is (a program in PATH, a library the loader finds), never by how it was installed, so
 //! any distribution will do; only installing is Debian's. Deliberately absent: removing anything again.
 
+use std::env::consts::ARCH;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+
+/// Install what all tasks together need from the system.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Install nothing, only say what is missing.
+    #[arg(long)]
+    no_install: bool,
+}
 
 /// Something that must be on the machine.
 pub(crate) struct Need {
@@ -22,6 +31,9 @@ enum Probe {
     Library(&'static str),
     /// An OpenCL driver whose registration names this.
     Icd(&'static str),
+    /// A library that the linker finds, by its file name.
+    Linkable(&'static str),
+    File(&'static str),
 }
 
 /// The OpenCL loader that every OpenCL program links.
@@ -36,6 +48,35 @@ pub(crate) const POCL: Need =
 /// hashcat, the third-party program that shares the device in the demo.
 pub(crate) const HASHCAT: Need = Need::program("hashcat", "hashcat");
 
+/// What the tests need. They include the demo's programs.
+pub(crate) const TESTS: &[Need] = &[
+    OPENCL_LOADER,
+    POCL,
+    HASHCAT,
+    Need {
+        what: "libOpenCL.so to link with",
+        package: "ocl-icd-opencl-dev",
+        probe: Probe::Linkable("libOpenCL.so"),
+    },
+    Need {
+        what: "OpenCL's headers",
+        package: "opencl-c-headers",
+        probe: Probe::File("/usr/include/CL/cl.h"),
+    },
+    Need::program("cc", "gcc"),
+    Need::program("gcc", "gcc"),
+    Need::program("readelf", "binutils"),
+    Need::program("clinfo", "clinfo"),
+    Need::program("ffmpeg", "ffmpeg"),
+];
+
+/// Runs the task.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    ensure(TESTS, !args.no_install)?;
+    println!("nothing is missing");
+    Ok(())
+}
+
 impl Need {
     /// A program in PATH and its package.
     pub(crate) const fn program(name: &'static str, package: &'static str) -> Self {
@@ -47,6 +88,8 @@ impl Need {
             Probe::Program(name) => in_path(name),
             Probe::Library(name) => ldconfig_lists(name),
             Probe::Icd(name) => icd_registered(name),
+            Probe::Linkable(name) => linkable(name),
+            Probe::File(path) => Path::new(path).is_file(),
         }
     }
 }
@@ -57,7 +100,9 @@ pub(crate) fn ensure(needs: &[Need], may_install: bool) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let mut packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
     let names: Vec<&str> = missing.iter().map(|need| need.what).collect();
     let by_hand = format!(
         "missing: {}\nto install on Debian or Ubuntu:\n    sudo apt-get install -y --no-install-recommends {}",
@@ -107,6 +152,12 @@ fn ldconfig_lists(library: &str) -> bool {
                 .any(|line| line.split_whitespace().next().is_some_and(|name| name == library))
         })
     })
+}
+
+fn linkable(library: &str) -> bool {
+    // Where Debian and Fedora keep them, and what the administrator added.
+    let folders = [format!("/usr/lib/{ARCH}-linux-gnu"), "/usr/lib64".into(), "/usr/local/lib".into()];
+    folders.iter().any(|folder| Path::new(folder).join(library).is_file())
 }
 
 fn icd_registered(name: &str) -> bool {
