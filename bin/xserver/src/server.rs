@@ -72,6 +72,7 @@ impl Server {
             self.pulse.beat(time);
             if self.beat_due <= time {
                 self.beat_due = time + HEARTBEAT_EVERY;
+                self.read_all_rings(time);
             }
             for source in sources {
                 self.hear(source, time);
@@ -233,6 +234,16 @@ impl Server {
             Role::Fresh { .. } if reason == CLOSED => {}
             Role::Fresh { .. } => tracing::info!("refused pid {} of uid {}: {reason}", who.pid, who.uid),
             Role::Control(_) => tracing::debug!("control client with pid {} left: {reason}", who.pid),
+        }
+    }
+
+    /// A guest's thread may have ended between its entry in the ring and the doorbell.
+    fn read_all_rings(&mut self, time: Time) {
+        let guests: Vec<_> = self.guests.table.iter().map(|(client, guest)| (*client, guest.link)).collect();
+        for (client, link) in guests {
+            if let Err(reason) = self.guests.read_ring(client, time) {
+                self.drop_link(link, &reason, time);
+            }
         }
     }
 

@@ -22,8 +22,7 @@ pub use xsched_hal::RemoteControl;
 /// How a guest introduces itself.
 #[derive(Debug)]
 pub struct Hello {
-    /// The epoch of this attachment, another one than the last attachment of this page had. [`connect`] gives it to all gates, and they
-    /// keep it until the guest parts from the server.
+    /// What all gates in the page carry already (`GateWord::start`, or what the last parting left); no attachment before had the same.
     pub epoch: Epoch,
     /// Name of the program, for people.
     pub program: String,
@@ -59,24 +58,24 @@ pub enum Link {
     Down(Option<String>),
 }
 
-/// Attaches to the server at `path`, within `patience`. From the return on, the server may close gates that carry `hello.epoch`; it reads
-/// the whole page now, so queues and edges from before are not lost.
+/// Attaches to the server at `path`, within `patience`. From the return on, the server may close gates that carry `hello.epoch`. It reads
+/// the whole page once; whatever is pushed later needs [`Session::ring`], so ring once when the session is where others find it.
+///
+/// After an error `hello.epoch` is used up where the server may have heard it: the gates carry the next one.
 pub fn connect(path: &Path, page: &SharedPage, hello: &Hello, patience: Duration) -> Result<Session, Error> {
     let deadline = Deadline::new(path, patience);
     let socket = socket::connect(deadline)?;
     let server = trusted(Credentials::of(socket.as_fd())?, path)?;
-    page.page().gates().iter().for_each(|gate| gate.start(hello.epoch));
     let (message, fds) = hello.to_wire(page)?;
-    socket::send(socket.as_fd(), &message, &fds, deadline)?;
-    let Packet { bytes, fds } = socket::receive(socket.as_fd(), "our hello", deadline)?;
-    let (kind, body) = open(&bytes)?;
-    let (Kind::Welcome, [doorbell, heartbeat]) = (kind, fds.as_slice()) else {
-        return Err(Garbage::Kind(kind as u16).into());
-    };
-    let client = ClientId(wire::Welcome::parse(body)?.client);
-    let heartbeat = Heartbeat::map(heartbeat.as_fd())?;
-    let doorbell = duplicate_high(doorbell.as_fd()).map_err(Error::system("fcntl(F_DUPFD_CLOEXEC)"))?;
-    Ok(Session { socket, doorbell, heartbeat, client, server })
+    let session = socket::send(socket.as_fd(), &message, &fds, deadline)
+        .and_then(|()| welcome(socket.as_fd(), deadline))
+        .map(|(client, doorbell, heartbeat)| Session { socket, doorbell, heartbeat, client, server });
+    if session.is_err() {
+        for gate in page.page().gates() {
+            gate.rescue(hello.epoch);
+        }
+    }
+    session
 }
 
 /// Wakes the server that is at the other end of `doorbell`. Never waits; async-signal-safe.
@@ -126,6 +125,18 @@ impl Hello {
         };
         Ok((message.to_packet(), fds))
     }
+}
+
+/// The server's answer to a hello.
+fn welcome(socket: BorrowedFd<'_>, deadline: Deadline<'_>) -> Result<(ClientId, OwnedFd, Heartbeat), Error> {
+    let Packet { bytes, fds } = socket::receive(socket, "our hello", deadline)?;
+    let (kind, body) = open(&bytes)?;
+    let (Kind::Welcome, [doorbell, heartbeat]) = (kind, fds.as_slice()) else {
+        return Err(Garbage::Kind(kind as u16).into());
+    };
+    let client = ClientId(wire::Welcome::parse(body)?.client);
+    let doorbell = duplicate_high(doorbell.as_fd()).map_err(Error::system("fcntl(F_DUPFD_CLOEXEC)"))?;
+    Ok((client, doorbell, Heartbeat::map(heartbeat.as_fd())?))
 }
 
 /// The same fd with a high number, or as it is if there is none.

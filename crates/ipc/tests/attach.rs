@@ -1,5 +1,7 @@
 //! Hello and refusal between the two sides, in one process.
 
+#![cfg(not(loom))]
+
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,6 +23,13 @@ fn socket() -> (tempfile::TempDir, PathBuf) {
 
 fn hello(control: Option<RemoteControl>) -> Hello {
     Hello { epoch: Epoch::FIRST, program: "p".into(), group: None, hints: Hints::default(), control }
+}
+
+/// A page of epoch 1.
+fn page() -> SharedPage {
+    let page = SharedPage::create().unwrap();
+    page.page().gates().iter().for_each(|gate| gate.start(Epoch::FIRST));
+    page
 }
 
 fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
@@ -69,7 +78,7 @@ fn raw(path: &Path) -> OwnedFd {
 fn a_guest_attaches_and_both_see_page_doorbell_and_heartbeat() {
     let (_directory, path) = socket();
     let listener = Listener::bind(&path, true).unwrap();
-    let page = SharedPage::create().unwrap();
+    let page = page();
     let (read, _write) = rustix::pipe::pipe().unwrap();
     let control = RemoteControl { kind: 7, fds: vec![read], blob: vec![1, 2] };
     std::thread::scope(|scope| {
@@ -111,7 +120,7 @@ fn a_guest_attaches_and_both_see_page_doorbell_and_heartbeat() {
 fn a_frozen_server_costs_no_more_than_the_patience() {
     let (_directory, path) = socket();
     let listener = Listener::bind(&path, true).unwrap();
-    let page = SharedPage::create().unwrap();
+    let page = page();
     let start = Instant::now();
     let error = guest::connect(&path, &page, &hello(None), Duration::from_millis(50)).unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
@@ -140,6 +149,19 @@ fn a_refusal_reaches_its_peer_also_when_the_server_left_something_unread() {
     connection.refuse("no\nmore");
     drop(connection);
     assert_eq!(client.receive().unwrap_err().to_string(), "xserver refused: no more");
+}
+
+#[test]
+fn a_hello_that_failed_leaves_gates_that_its_server_cannot_close() {
+    let (_directory, path) = socket();
+    let listener = Listener::bind(&path, true).unwrap();
+    let page = page();
+    let error = guest::connect(&path, &page, &hello(None), Duration::from_millis(20)).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    assert!(page.page().gates().iter().all(|gate| gate.state().epoch() != Epoch::FIRST));
+    // The server thaws and hears of it.
+    let (_, message) = hear(&listener);
+    assert!(matches!(message, Err(Error::BadPage(_))), "{message:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use xsched_core::{DeviceKey, Hints};
 use xsched_ipc::control::Request;
 use xsched_ipc::guest::{Link, SharedPage};
-use xsched_ipc::page::{DEVICES, EdgeKind, LAYOUT, SLOTS};
+use xsched_ipc::page::{DEVICES, Edge, EdgeKind, LAYOUT, SLOTS};
 use xsched_ipc::wire::{self, Kind};
 use xsched_queue::gate::Epoch;
 
@@ -221,6 +221,18 @@ fn edges_that_found_no_room_are_made_up_for_by_reading_all_slots() {
     wait("all queues are known", || server.list()[1].queues.len() == 601);
     many.finish(SLOTS as u16 - 1);
     wait("low goes on", || !low.is_held());
+}
+
+#[test]
+fn an_entry_without_a_ring_of_the_doorbell_is_found_soon() {
+    let server = Server::start(&[]);
+    let guest = Guest::attach(&server, "silent", 0);
+    wait("its queue is known", || server.list()[0].queues.len() == 1);
+    let activity = &guest.page().slot(0).unwrap().activity;
+    assert!(activity.begin().was_idle && activity.raise());
+    let edge = Edge { kind: EdgeKind::Ready, slot: 0, generation: 1 };
+    assert!(guest.page().ring.push(edge.to_word()));
+    wait("it is ready", || server.list()[0].queues[0].ready);
 }
 
 #[test]
