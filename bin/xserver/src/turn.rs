@@ -15,6 +15,8 @@ pub(crate) struct Turn {
     pub(crate) next: Option<Time>,
     /// Guests that have parted from the server.
     pub(crate) parted: Vec<ClientId>,
+    /// Guests that others wait for now and that have work, as far as they said: they are to look again.
+    pub(crate) to_look: Vec<ClientId>,
 }
 
 impl Guests {
@@ -36,7 +38,7 @@ impl Guests {
             if self.give_up_lingering(now) {
                 continue;
             }
-            if !self.write_gates(now, &mut turn.parted) & !self.answer(&mut probes, now) {
+            if !self.write_gates(now, &mut turn) & !self.answer(&mut probes, now) {
                 return turn;
             }
         }
@@ -80,7 +82,7 @@ impl Guests {
     }
 
     /// Returns whether the scheduler was told something.
-    fn write_gates(&mut self, now: Time, parted: &mut Vec<ClientId>) -> bool {
+    fn write_gates(&mut self, now: Time, turn: &mut Turn) -> bool {
         let mut is_news = false;
         // Closing comes before opening, so that two who should not share a device do not share it for a moment.
         let mut gates: Vec<(ClientId, DeviceId)> = std::mem::take(&mut self.unwritten).into_iter().collect();
@@ -89,8 +91,9 @@ impl Guests {
         });
         for (client, device) in gates {
             match self.table.get(&client).map(|guest| guest.decree(device)) {
-                Some(Ok(true)) => is_news |= self.look_for_idle(client, device, now),
-                Some(Err(_)) if !parted.contains(&client) => parted.push(client),
+                Some(Ok(true)) if self.look_for_idle(client, device, now) => is_news = true,
+                Some(Ok(true)) => turn.to_look.push(client),
+                Some(Err(_)) if !turn.parted.contains(&client) => turn.parted.push(client),
                 _ => {}
             }
         }

@@ -18,7 +18,7 @@ fn a_guest_that_is_killed_is_gone_and_others_go_on() {
     wait("low goes on", || !low.is_held());
     server.wait_for_log(&format!("dropped c2 {name}:"));
     assert_eq!(server.list().len(), 1);
-    assert!(server.log().contains(&format!("attached c2 {name} uid ")), "{}", server.log());
+    server.wait_for_log(&format!("attached c2 {name} uid "));
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_guest_that_closes_its_connection_is_forgotten_with_all_that_is_its() {
         guests.into_iter().map(|guest| (guest.session.doorbell, guest.session.socket)).unzip();
     drop(sockets);
     wait("all are gone", || server.list().is_empty());
-    wait("nothing is left of them", || fds() == before && maps() == 0);
+    wait("nothing is left of them", || fds() <= before && maps() == 0);
     doorbells.iter().for_each(|bell| xsched_ipc::guest::ring(std::os::fd::AsFd::as_fd(bell)));
     assert!(server.list().is_empty());
 }
@@ -60,7 +60,7 @@ fn a_server_that_is_told_to_end_opens_all_gates_says_farewell_and_removes_its_so
     assert!(low.gate().is_free() && high.gate().is_free());
     assert_eq!(low.session.poll(), Link::Down(Some("xserver is ending".into())));
     assert_eq!(std::fs::read_dir(server.socket().parent().unwrap()).unwrap().count(), 0);
-    assert!(server.log().contains("2 attached processes run on"), "{}", server.log());
+    server.wait_for_log("2 attached processes run on");
 }
 
 #[test]
