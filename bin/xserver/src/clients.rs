@@ -2,7 +2,8 @@
 
 use crate::devices::Devices;
 use std::fmt;
-use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId};
+use std::time::Duration;
+use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId, Time};
 use xsched_hal::RemoteControl;
 use xsched_ipc::page::{DEVICES, Slot, Tag};
 use xsched_ipc::peer::Credentials;
@@ -23,6 +24,7 @@ pub(crate) struct Guest {
     devices: [Option<Seen>; DEVICES],
     /// By slot, as far as slots were ever used.
     slots: Vec<Option<Known>>,
+    asked_to_look: Option<Time>,
     /// Lent for the time of the attachment.
     _control: Option<RemoteControl>,
 }
@@ -64,6 +66,7 @@ impl Guest {
             epoch: hello.epoch,
             devices: [const { None }; DEVICES],
             slots: Vec::new(),
+            asked_to_look: None,
             _control: control,
         }
     }
@@ -145,6 +148,16 @@ impl Guest {
         let was_awaited = gate.state().is_awaited();
         gate.decree(self.epoch, seen.wish)?;
         Ok(seen.wish.awaited && !was_awaited)
+    }
+
+    /// Others wait for it now. Whether to ask it to look: not again while its watcher is still about from the last time.
+    pub(crate) fn is_to_look(&mut self, now: Time) -> bool {
+        const AGAIN: Duration = Duration::from_secs(1);
+        let is_due = self.asked_to_look.is_none_or(|then| now.since(then) >= AGAIN);
+        if is_due {
+            self.asked_to_look = Some(now);
+        }
+        is_due
     }
 
     /// Opens all gates, as far as they are still ours.

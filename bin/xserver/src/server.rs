@@ -262,6 +262,11 @@ impl Server {
     fn turn(&mut self, time: Time) -> Option<Time> {
         loop {
             let turn = self.guests.turn(time);
+            for link in
+                turn.to_look.iter().filter_map(|client| self.guests.table.get(client)).map(|guest| guest.link)
+            {
+                self.links.get(link).into_iter().for_each(|link| link.connection.ask_to_look());
+            }
             for client in &turn.parted {
                 if let Some(link) = self.guests.table.get(client).map(|guest| guest.link) {
                     self.drop_link(link, "it has parted from this server", time);

@@ -91,8 +91,12 @@ impl Guests {
         });
         for (client, device) in gates {
             match self.table.get(&client).map(|guest| guest.decree(device)) {
-                Some(Ok(true)) if self.look_for_idle(client, device, now) => is_news = true,
-                Some(Ok(true)) => turn.to_look.push(client),
+                Some(Ok(true)) => {
+                    is_news |= self.look_for_idle(client, device, now);
+                    if self.table.get_mut(&client).is_some_and(|guest| guest.is_to_look(now)) {
+                        turn.to_look.push(client);
+                    }
+                }
                 Some(Err(_)) if !turn.parted.contains(&client) => turn.parted.push(client),
                 _ => {}
             }

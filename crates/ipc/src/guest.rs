@@ -37,7 +37,8 @@ pub struct Hello {
 /// An attachment to a server. Dropping it parts from the server, which forgets the guest at once.
 #[derive(Debug)]
 pub struct Session {
-    /// Becomes readable when the server says farewell, and hangs up when it is gone. Nothing is sent on it after the hello.
+    /// Becomes readable when the server has something to say, and hangs up when it is gone; see [`Session::poll`]. Nothing is sent on it
+    /// after the hello.
     pub socket: OwnedFd,
     /// See [`Session::ring`].
     pub doorbell: OwnedFd,
@@ -54,6 +55,8 @@ pub struct Session {
 pub enum Link {
     /// The server is there and has nothing to say.
     Up,
+    /// Others wait until this process is idle, and the server does not know that it is: find out.
+    Look,
     /// The connection is over, with the server's reason if it gave one.
     Down(Option<String>),
 }
@@ -94,10 +97,11 @@ impl Session {
     pub fn poll(&self) -> Link {
         match socket::try_receive(self.socket.as_fd()) {
             Ok(None) => Link::Up,
-            Ok(Some(packet)) => Link::Down(match open(&packet.bytes) {
-                Err(Error::Refused(reason)) => Some(reason),
-                _ => None,
-            }),
+            Ok(Some(packet)) => match open(&packet.bytes) {
+                Ok((Kind::Look, _)) => Link::Look,
+                Err(Error::Refused(reason)) => Link::Down(Some(reason)),
+                _ => Link::Down(None),
+            },
             Err(_) => Link::Down(None),
         }
     }

@@ -163,6 +163,11 @@ impl Connection {
         }
     }
 
+    /// Asks a guest to find out whether it is idle, if there is room for it: it will not be asked twice.
+    pub fn ask_to_look(&self) {
+        let _ = self.try_send(&wire::packet(Kind::Look, &[]), &[]);
+    }
+
     /// Says why the connection ends, if there is room for it.
     pub fn refuse(&self, reason: &str) {
         let _ = self.try_send(&wire::packet(Kind::Refused, reason.as_bytes()), &[]);

@@ -33,6 +33,8 @@ pub enum Kind {
     Request = 4,
     /// Control: a `control::Reply` as JSON.
     Reply = 5,
+    /// Server to guest: others wait until you are idle, and you have not said so: find out. No body.
+    Look = 6,
 }
 
 /// A guest introduces itself.
@@ -104,6 +106,7 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
         3 => Some(Kind::Refused),
         4 => Some(Kind::Request),
         5 => Some(Kind::Reply),
+        6 => Some(Kind::Look),
         _ => None,
     };
     match kind {

@@ -7,7 +7,7 @@
 use crate::guest::Guest;
 use crate::{config, report};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::AsRawFd;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -38,8 +38,7 @@ impl Link {
 
     /// Makes the server look into the ring.
     pub(crate) fn ring_doorbell(&self) {
-        // Fails only if the server is gone, which the agent sees by itself.
-        let _ = rustix::io::write(&self.session.doorbell, &1u64.to_ne_bytes());
+        self.session.ring();
     }
 
     /// Ends the connection; the agent notices.
@@ -78,26 +77,29 @@ fn run(guest: &'static Guest) {
         remember_for_fork(&link);
         let epoch = guest.epoch();
         guest.set_link(Some(Arc::clone(&link)));
-        wait_for_end(&link.session.socket);
+        // The server has read the page once; what came after that rings from now on.
+        link.ring_doorbell();
+        let reason = serve(guest, &link.session).unwrap_or_else(|| "xserver is gone".into());
         guest.set_link(None);
         guest.part(epoch);
         INHERITED.iter().for_each(|fd| fd.store(-1, Ordering::Release));
-        report::once("xserver is gone: this program runs on unscheduled until it is back");
+        report::once(&format!("{reason}: this program runs on unscheduled until xserver is back"));
     }
 }
 
 fn attach(guest: &Guest) -> Result<Link, String> {
     let config = guest.config;
     let candidates = address::candidates(config.socket.as_deref(), config::runtime_dir().as_deref());
-    let hello = Hello {
-        epoch: guest.epoch(),
-        program: program_name(),
-        group: config.group.clone(),
-        hints: config.hints,
-        control: None,
-    };
     let mut failures = Vec::new();
     for path in &candidates {
+        // A hello that failed uses its epoch up.
+        let hello = Hello {
+            epoch: guest.epoch(),
+            program: program_name(),
+            group: config.group.clone(),
+            hints: config.hints,
+            control: None,
+        };
         match xsched_ipc::guest::connect(path, guest.shared_page(), &hello, PATIENCE) {
             Ok(session) => return Ok(Link { session }),
             Err(e) => failures.push(e.to_string()),
@@ -106,20 +108,18 @@ fn attach(guest: &Guest) -> Result<Link, String> {
     Err(format!("no xserver, this program runs unscheduled ({})", failures.join("; ")))
 }
 
-/// Sleeps until the server ends the connection.
-fn wait_for_end(socket: &OwnedFd) {
-    let mut buffer = [0u8; 64];
+/// Sleeps until the server ends the connection; does what it asks for until then. Answers its reason, if it gave one.
+fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
     loop {
-        let mut fds = [PollFd::new(socket, PollFlags::IN)];
+        let mut fds = [PollFd::new(&session.socket, PollFlags::IN)];
         match poll(&mut fds, None::<&Timespec>) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return,
+            Err(_) => return None,
         }
-        // The server sends nothing to a guest yet; what comes is read away so that it cannot pile up.
-        match rustix::net::recv(socket.as_fd(), &mut buffer[..], rustix::net::RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => return,
-            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            Err(_) => return,
+        match session.poll() {
+            xsched_ipc::guest::Link::Up => {}
+            xsched_ipc::guest::Link::Look => guest.watcher.wake(guest),
+            xsched_ipc::guest::Link::Down(reason) => return reason,
         }
     }
 }
