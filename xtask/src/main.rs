@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod bench;
 mod demo;
 mod loom;
 mod setup;
@@ -17,6 +18,7 @@ mod tidy;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
+    Bench(bench::Args),
     Demo(demo::Args),
     Loom,
     Setup(setup::Args),
@@ -27,6 +29,7 @@ enum Task {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
+        Task::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Loom => loom::run().map(|tally| tally.close()),
         Task::Setup(args) => setup::run(&args).map(|()| ExitCode::SUCCESS),

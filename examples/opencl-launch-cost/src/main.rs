@@ -56,8 +56,7 @@ fn main() -> Result<()> {
     let shim = Api::open(&path)?;
     ensure!(!shim.is_same(&native), "{} is the native library", path.display());
     let launcher = shim.launcher(&options.device)?;
-    eprintln!("device: {}", launcher.device);
-
+    println!("Device: {}\n", launcher.device);
     println!("| case | calls | native ns | stand-in ns | ratio | added ns |");
     println!("|---|--:|--:|--:|--:|--:|");
     for case in CASES.iter().filter(|case| case.name.contains(&options.case)) {

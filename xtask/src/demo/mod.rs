@@ -6,9 +6,9 @@
 //! all programs end with it; what stays is `target/demo/`, the picture and the numbers.
 
 mod greedy;
-mod process;
+pub(crate) mod process;
 mod report;
-mod server;
+pub(crate) mod server;
 mod svg;
 mod urgent;
 
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     no_install: bool,
 }
 
-const POCL_PLATFORM: &str = "Portable Computing Language";
+pub(crate) const POCL_PLATFORM: &str = "Portable Computing Language";
 /// Time between requests.
 const PERIOD_MS: f64 = 100.0;
 /// Time that one request takes on the idle device: a fifth of the period, so that most of the device is left.
@@ -206,7 +206,7 @@ impl<'a> Bench<'a> {
 }
 
 /// Lets `command` see the temporary folder as its home, with the same settings in every situation.
-fn in_private(mut command: Command, folder: &Path) -> Command {
+pub(crate) fn in_private(mut command: Command, folder: &Path) -> Command {
     for (key, _) in std::env::vars_os() {
         if key.to_str().is_some_and(|key| key.starts_with("XSCHED_") || key.starts_with("XDG_")) {
             command.env_remove(key);

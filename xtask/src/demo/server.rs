@@ -43,6 +43,11 @@ impl Server {
         command
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// How often the server has suspended the queues of a process; fails if it does not know the process.
     pub(crate) fn suspensions_of(&self, pid: u32) -> Result<u64> {
         let output =
