@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use xsched_core::{DeviceKey, Hint, HintKind, Hints, Level};
 use xsched_ipc::Error;
-use xsched_ipc::guest::{self, Hello, Session, SharedPage};
+use xsched_ipc::guest::{self, Hello, Link, Session, SharedPage};
 use xsched_ipc::page::{Edge, EdgeKind, Page};
 use xsched_queue::gate::{Epoch, GateState};
 
@@ -34,6 +34,16 @@ impl Guest {
         let guest = Guest { page, session, epoch: Epoch::FIRST };
         guest.create(0, 0);
         guest
+    }
+
+    /// Whether the server is there, and what it said if not. Asked to look, this guest knows nothing more than it told.
+    pub(crate) fn link(&self) -> Link {
+        loop {
+            match self.session.poll() {
+                Link::Look => {}
+                link => return link,
+            }
+        }
     }
 
     pub(crate) fn page(&self) -> &'static Page {

@@ -58,7 +58,7 @@ fn a_server_that_is_told_to_end_opens_all_gates_says_farewell_and_removes_its_so
     server.signal(Signal::TERM);
     assert!(server.wait_for_end().success());
     assert!(low.gate().is_free() && high.gate().is_free());
-    assert_eq!(low.session.poll(), Link::Down(Some("xserver is ending".into())));
+    assert_eq!(low.link(), Link::Down(Some("xserver is ending".into())));
     assert_eq!(std::fs::read_dir(server.socket().parent().unwrap()).unwrap().count(), 0);
     server.wait_for_log("2 attached processes run on");
 }
@@ -83,7 +83,7 @@ fn a_server_that_was_killed_is_followed_by_one_that_learns_everything_anew() {
     wait("low is held", || low.is_held());
     server.signal(Signal::KILL);
     server.wait_for_end();
-    wait("the end is seen", || low.session.poll() == Link::Down(None));
+    wait("the end is seen", || low.link() == Link::Down(None));
     low.rescue();
     high.rescue();
     assert!(low.gate().is_free());
@@ -110,7 +110,7 @@ fn what_a_thawed_server_still_wants_of_a_guest_that_parted_is_void() {
     // It wants to resume low.
     server.wait_for_log("it has parted from this server");
     stays("low stays free", Duration::from_millis(30), || low.gate().is_free());
-    assert_eq!(low.session.poll(), Link::Down(Some("it has parted from this server".into())));
+    assert_eq!(low.link(), Link::Down(Some("it has parted from this server".into())));
     high.launch(0);
     low.attach_again(&server, 0);
     wait("low is held again, after a new hello", || low.is_held());
