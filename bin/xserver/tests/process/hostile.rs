@@ -9,11 +9,12 @@ use rustix::net::{
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use xsched_core::{DeviceKey, Hints};
 use xsched_ipc::control::Request;
 use xsched_ipc::guest::{Link, SharedPage};
-use xsched_ipc::page::{DEVICES, Edge, EdgeKind, LAYOUT, SLOTS};
+use xsched_ipc::page::{DEVICES, Edge, EdgeKind, LAYOUT, Page, SLOTS};
 use xsched_ipc::wire::{self, Kind};
 use xsched_queue::gate::Epoch;
 
@@ -194,6 +195,37 @@ fn garbage_in_the_page_ends_its_guest_only() {
     assert!(low.is_held());
     high.finish(0);
     wait("low goes on", || !low.is_held());
+}
+
+#[test]
+fn a_page_full_of_random_words_harms_nobody_else() {
+    let server = Server::start(&["--lease", "60s", "--max-suspend", "60s"]);
+    let (low, high) = (Guest::attach(&server, "low", 20), Guest::attach(&server, "high", 30));
+    low.launch(0);
+    let mut random = Random(7);
+    for round in 0..40 {
+        let guest = Guest::attach(&server, "random", 0);
+        let words = std::ptr::from_ref(guest.page()).cast::<AtomicU64>();
+        let count = size_of::<Page>() / size_of::<AtomicU64>();
+        for _ in 0..20 {
+            for _ in 0..1 + random.below(4000) {
+                // Half of them where gates, keys and the ring are.
+                let at = if random.below(2) == 0 { random.below(400) } else { random.below(count) };
+                // Rarely far from what would be valid.
+                let value = random.next() >> (8 * random.below(8));
+                // SAFETY: the page is nothing but atomics, as long as `count` words, and stays mapped.
+                unsafe { &*words.add(at) }.store(value, Ordering::Relaxed);
+            }
+            guest.session.ring();
+        }
+        if round % 8 == 0 {
+            high.launch(0);
+            wait("low is held", || low.is_held());
+            high.finish(0);
+            wait("low goes on", || !low.is_held());
+        }
+    }
+    wait("they are gone", || server.list().len() == 2);
 }
 
 #[test]
