@@ -12,7 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 use xsched_core::text::{Expected, Value};
-use xsched_core::{DeviceId, GroupId, Hints, Time};
+use xsched_core::{DeviceId, GroupId, HintKind, Hints, Time};
 
 pub use hpf::Hpf;
 
@@ -137,12 +137,14 @@ pub struct PolicyInfo {
     pub number: u32,
     /// Whether somebody always runs on a device where somebody is ready to.
     pub work_conserving: bool,
+    /// The hints that it reads.
+    pub reads: &'static [HintKind],
     /// One line of help: the first line of the policy's file.
     pub help: &'static str,
 }
 
 macro_rules! policies {
-    ($($kind:ident = $number:literal, $module:ident, $name:literal, work_conserving: $conserving:literal;)+) => {
+    ($($kind:ident = $number:literal, $module:ident, $name:literal, reads: [$($hint:ident)*], work_conserving: $conserving:literal;)+) => {
         /// Which policy.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u32)]
@@ -161,6 +163,7 @@ macro_rules! policies {
                     kind: PolicyKind::$kind,
                     name: $name,
                     number: $number,
+                    reads: &[$(HintKind::$hint),*],
                     work_conserving: $conserving,
                     help: first_doc_line(include_str!(concat!(stringify!($module), ".rs"))),
                 } }),+ }
@@ -188,7 +191,7 @@ macro_rules! policies {
 }
 
 policies! {
-    Hpf = 1, hpf, "HPF", work_conserving: true;
+    Hpf = 1, hpf, "HPF", reads: [Priority], work_conserving: true;
 }
 
 impl PolicyKind {
