@@ -115,7 +115,15 @@ fn hint(
         }
     }
     tracing::info!("{} of {name} set to {value} by uid {} pid {}", kind.info().name, who.uid, who.pid);
-    Ok(Reply::Done { count, note: None })
+    let policy = guests.scheduler.policy().map(PolicyKind::info);
+    let note = policy.filter(|policy| !policy.reads.contains(&kind)).map(|policy| {
+        format!(
+            "the policy in force, {}, does not read {}: it is kept for policies that do",
+            policy.name,
+            kind.info().name
+        )
+    });
+    Ok(Reply::Done { count, note })
 }
 
 /// The processes that are meant, with their users, and a name for the log.
