@@ -85,6 +85,9 @@ pub enum Error {
     /// A file that was sent as a guest's page is not one.
     #[error("the page is not usable: {0}")]
     BadPage(String),
+    /// The program has closed an fd of ours, and may use its number for itself.
+    #[error("the program has closed what it shares with xserver")]
+    Taken,
     /// Another server runs on this socket.
     #[error("another xserver{} already runs on {}", pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), path.display())]
     AlreadyRuns {

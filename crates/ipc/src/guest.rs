@@ -1,9 +1,11 @@
 //! A guest's side: the page it shares, and its way to a server.
 //!
 //! Everything here is bounded in time, also when the server is frozen, and keeps the caller's errno. Fds that stay open are
-//! close-on-exec and have high numbers, so that programs which count on low ones are not disturbed.
+//! close-on-exec and have high numbers, so that programs which count on low ones are not disturbed; what the program does
+//! to them all the same is noticed ([`Number`]).
 
 use crate::error::Error;
+use crate::number::Number;
 use crate::peer::{Credentials, SERVICE, user};
 use crate::socket::{self, Deadline, Packet};
 use crate::wire::{self, Garbage, Kind};
@@ -37,11 +39,8 @@ pub struct Hello {
 /// An attachment to a server. Dropping it parts from the server, which forgets the guest at once.
 #[derive(Debug)]
 pub struct Session {
-    /// Becomes readable when the server has something to say, and hangs up when it is gone; see [`Session::poll`]. Nothing is sent on it
-    /// after the hello.
-    pub socket: OwnedFd,
-    /// See [`Session::ring`].
-    pub doorbell: OwnedFd,
+    socket: Number,
+    doorbell: Number,
     /// The server's sign of life.
     pub heartbeat: Heartbeat,
     /// The guest's number.
@@ -72,7 +71,10 @@ pub fn connect(path: &Path, page: &SharedPage, hello: &Hello, patience: Duration
     let (message, fds) = hello.to_wire(page)?;
     let session = socket::send(socket.as_fd(), &message, &fds, deadline)
         .and_then(|()| welcome(socket.as_fd(), deadline))
-        .map(|(client, doorbell, heartbeat)| Session { socket, doorbell, heartbeat, client, server });
+        .and_then(|(client, doorbell, heartbeat)| {
+            let number = |fd| Number::new(fd).map_err(Error::system("fstat"));
+            Ok(Session { doorbell: number(doorbell)?, socket: number(socket)?, heartbeat, client, server })
+        });
     if session.is_err() {
         for gate in page.page().gates() {
             gate.rescue(hello.epoch);
@@ -90,12 +92,36 @@ pub fn ring(doorbell: BorrowedFd<'_>) {
 impl Session {
     /// Wakes the server: to be called when `page.ring.push(…)` says so.
     pub fn ring(&self) {
-        ring(self.doorbell.as_fd());
+        if let Some(doorbell) = self.doorbell() {
+            ring(doorbell);
+        }
+    }
+
+    /// Becomes readable when the server has something to say, and hangs up when it is gone; see [`Session::poll`]. Nothing is sent on it
+    /// after the hello. `None` if the program has closed it.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.get()
+    }
+
+    /// What [`Session::ring`] writes to. `None` if the program has closed it; then it has closed the socket too, as far as one can know:
+    /// an eventfd looks like any other.
+    pub fn doorbell(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.get().and_then(|_| self.doorbell.get())
+    }
+
+    /// Closes its fds, in the child of a fork, which leaves everything else to its parent. Async-signal-safe.
+    pub fn close_fds(&self) {
+        // The doorbell first: whether it is ours is known by the socket.
+        if self.doorbell().is_some() {
+            self.doorbell.close();
+        }
+        self.socket.close();
     }
 
     /// Whether the server is still there. Never waits.
     pub fn poll(&self) -> Link {
-        match socket::try_receive(self.socket.as_fd()) {
+        let Some(socket) = self.socket() else { return Link::Down(Some(Error::Taken.to_string())) };
+        match socket::try_receive(socket) {
             Ok(None) => Link::Up,
             Ok(Some(packet)) => match open(&packet.bytes) {
                 Ok((Kind::Look, _)) => Link::Look,
@@ -107,9 +133,15 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.close_fds();
+    }
+}
+
 impl Hello {
     fn to_wire<'a>(&'a self, page: &'a SharedPage) -> Result<(Vec<u8>, Vec<BorrowedFd<'a>>), Error> {
-        let mut fds = vec![page.fd()];
+        let mut fds = vec![page.fd()?];
         fds.extend(self.control.iter().flat_map(|control| &control.fds).map(AsFd::as_fd));
         let blob_length = self.control.as_ref().map_or(0, |control| control.blob.len());
         if fds.len() > wire::MAX_FDS || blob_length > wire::MAX_BLOB {

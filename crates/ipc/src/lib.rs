@@ -25,6 +25,8 @@ pub mod heartbeat;
 #[cfg(not(loom))]
 pub mod memory;
 #[cfg(not(loom))]
+pub mod number;
+#[cfg(not(loom))]
 pub mod peer;
 #[cfg(not(loom))]
 pub mod server;

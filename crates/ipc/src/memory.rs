@@ -1,6 +1,7 @@
 //! Memory shared between processes: sealed memfds and their mappings.
 
 use crate::error::Error;
+use crate::number::Number;
 use crate::page::Page;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -14,7 +15,7 @@ use std::ptr::NonNull;
 #[derive(Debug)]
 pub struct SharedPage {
     mapping: Mapping<Page>,
-    fd: OwnedFd,
+    fd: Number,
 }
 
 /// Server: a guest's page, checked and mapped until this is dropped.
@@ -36,6 +37,7 @@ impl SharedPage {
         let fd = crate::guest::move_high(create(c"xsched-page", size_of::<Page>(), seals)?);
         let mut mapping = Mapping::shared(fd.as_fd(), size_of::<Page>(), true)?;
         mapping.keep = true;
+        let fd = Number::new(fd).map_err(Error::system("fstat"))?;
         Ok(SharedPage { mapping, fd })
     }
 
@@ -47,9 +49,14 @@ impl SharedPage {
         unsafe { self.mapping.address.as_ref() }
     }
 
-    /// To send to a server.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+    /// To send to a server. [`Error::Taken`] if the program has closed it.
+    pub fn fd(&self) -> Result<BorrowedFd<'_>, Error> {
+        self.fd.get().ok_or(Error::Taken)
+    }
+
+    /// The number of [`SharedPage::fd`].
+    pub fn number(&self) -> Number {
+        self.fd
     }
 
     /// In the child of a fork, before anything else: the same addresses now hold an empty page of the child's own, with open gates,
@@ -61,6 +68,12 @@ impl SharedPage {
         // SAFETY: exactly our own mapping is replaced, in one step, by memory that is as readable and writable; zeroes are a valid Page.
         unsafe { rustix::mm::mmap_anonymous(address, length, ProtFlags::READ | ProtFlags::WRITE, flags) }
             .is_ok()
+    }
+}
+
+impl Drop for SharedPage {
+    fn drop(&mut self) {
+        self.fd.close();
     }
 }
 
@@ -160,7 +173,7 @@ mod tests {
     #[test]
     fn both_sides_see_the_same_page() {
         let shared = SharedPage::create().unwrap();
-        let mapped = GuestPage::map(shared.fd()).unwrap();
+        let mapped = GuestPage::map(shared.fd().unwrap()).unwrap();
         shared.page().gate(3).unwrap().start(Epoch::FIRST);
         let verdict = Verdict { suspended: true, awaited: true, windowed: false };
         mapped.gate(3).unwrap().decree(Epoch::FIRST, verdict).unwrap();
@@ -172,7 +185,7 @@ mod tests {
     #[test]
     fn a_detached_page_is_empty_and_the_other_side_keeps_what_it_was() {
         let shared = SharedPage::create().unwrap();
-        let mapped = GuestPage::map(shared.fd()).unwrap();
+        let mapped = GuestPage::map(shared.fd().unwrap()).unwrap();
         let page = shared.page();
         page.gate(0).unwrap().hold(Holder::Local);
         assert!(shared.detach_after_fork());

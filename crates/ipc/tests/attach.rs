@@ -94,7 +94,8 @@ fn a_guest_attaches_and_both_see_page_doorbell_and_heartbeat() {
         connection.welcome(ClientId(9), bell.as_fd(), &pulse).unwrap();
         let session = guest.join().unwrap();
         assert_eq!(session.client, ClientId(9));
-        assert!(session.socket.as_raw_fd() >= 100 && session.doorbell.as_raw_fd() >= 100);
+        let fds = [session.socket(), session.doorbell()].map(|fd| fd.unwrap().as_raw_fd());
+        assert!(fds.iter().all(|fd| *fd >= 100), "{fds:?}");
 
         pulse.beat(Time::from_nanos(5));
         assert_eq!(session.heartbeat.last(), Time::from_nanos(5));

@@ -7,22 +7,24 @@
 use crate::guest::Guest;
 use crate::{config, report};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::AsRawFd;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
-use xsched_ipc::address;
 use xsched_ipc::guest::{Hello, Session};
 use xsched_ipc::heartbeat::Heartbeat;
+use xsched_ipc::{Error, address};
 
 /// Between two attempts to attach.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a server may take to answer a hello.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What the child of a fork has to close: it is not its own.
-static INHERITED: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+/// The link, for the child of a fork: null, or kept alive by the agent.
+static LINK: AtomicPtr<Link> = AtomicPtr::new(std::ptr::null_mut());
+
+/// How often the agent looks whether the program has left it its fds.
+const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// A server that this process is attached to.
 #[derive(Debug)]
@@ -43,7 +45,9 @@ impl Link {
 
     /// Ends the connection; the agent notices.
     pub(crate) fn hang_up(&self) {
-        let _ = rustix::net::shutdown(&self.session.socket, rustix::net::Shutdown::Both);
+        if let Some(socket) = self.session.socket() {
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
     }
 }
 
@@ -63,7 +67,11 @@ fn run(guest: &'static Guest) {
     while !guest.is_exiting() {
         let link = match attach(guest) {
             Ok(link) => Arc::new(link),
-            Err(why) => {
+            Err(Failure::ForGood(why)) => {
+                report::once(&format!("{why}: this program runs on unscheduled"));
+                return guest.open_for_good();
+            }
+            Err(Failure::ForNow(why)) => {
                 guest.set_link(None);
                 if !quiet {
                     report::once(&why);
@@ -74,7 +82,7 @@ fn run(guest: &'static Guest) {
             }
         };
         quiet = false;
-        remember_for_fork(&link);
+        LINK.store(Arc::as_ptr(&link).cast_mut(), Ordering::Release);
         let epoch = guest.epoch();
         guest.set_link(Some(Arc::clone(&link)));
         // The server has read the page once; what came after that rings from now on.
@@ -82,12 +90,22 @@ fn run(guest: &'static Guest) {
         let reason = serve(guest, &link.session).unwrap_or_else(|| "xserver is gone".into());
         guest.set_link(None);
         guest.part(epoch);
-        INHERITED.iter().for_each(|fd| fd.store(-1, Ordering::Release));
-        report::once(&format!("{reason}: this program runs on unscheduled until xserver is back"));
+        LINK.store(std::ptr::null_mut(), Ordering::Release);
+        if guest.shared_page().fd().is_ok() {
+            report::once(&format!("{reason}: this program runs on unscheduled until xserver is back"));
+        }
     }
 }
 
-fn attach(guest: &Guest) -> Result<Link, String> {
+/// Why there is no server.
+enum Failure {
+    /// There may be one later.
+    ForNow(String),
+    /// There is nothing left to share with one.
+    ForGood(String),
+}
+
+fn attach(guest: &Guest) -> Result<Link, Failure> {
     let config = guest.config;
     let candidates = address::candidates(config.socket.as_deref(), config::runtime_dir().as_deref());
     let mut failures = Vec::new();
@@ -102,19 +120,21 @@ fn attach(guest: &Guest) -> Result<Link, String> {
         };
         match xsched_ipc::guest::connect(path, guest.shared_page(), &hello, PATIENCE) {
             Ok(session) => return Ok(Link { session }),
+            Err(e @ Error::Taken) => return Err(Failure::ForGood(e.to_string())),
             Err(e) => failures.push(e.to_string()),
         }
     }
-    Err(format!("no xserver, this program runs unscheduled ({})", failures.join("; ")))
+    let why = format!("no xserver, this program runs unscheduled ({})", failures.join("; "));
+    Err(Failure::ForNow(why))
 }
 
 /// Sleeps until the server ends the connection; does what it asks for until then. Answers its reason, if it gave one.
 fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
     loop {
-        let mut fds = [PollFd::new(&session.socket, PollFlags::IN)];
-        match poll(&mut fds, None::<&Timespec>) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
+        // As long as this waits, a socket that the program closes stays open to the server, so it must not wait for ever.
+        match session.socket().map(|socket| poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&LOOK))) {
+            None | Some(Ok(_) | Err(rustix::io::Errno::INTR)) => {}
+            Some(Err(_)) => return None,
         }
         match session.poll() {
             xsched_ipc::guest::Link::Up => {}
@@ -128,22 +148,11 @@ fn program_name() -> String {
     std::fs::read_to_string("/proc/self/comm").map(|name| name.trim_end().to_owned()).unwrap_or_default()
 }
 
-fn remember_for_fork(link: &Link) {
-    for (place, fd) in
-        INHERITED.iter().zip([link.session.socket.as_raw_fd(), link.session.doorbell.as_raw_fd()])
-    {
-        place.store(fd, Ordering::Release);
-    }
-}
-
 /// In the child of a fork: async-signal-safe.
 pub(crate) fn close_in_child() {
-    for place in &INHERITED {
-        let fd = place.swap(-1, Ordering::AcqRel);
-        if fd >= 0 {
-            // SAFETY: the descriptor is the parent's link, which no object of the child will use or close.
-            unsafe { rustix::io::close(fd) };
-        }
+    // SAFETY: null, or a link that was alive in the parent at the moment of the fork, and of which the child has a copy.
+    if let Some(link) = unsafe { LINK.swap(std::ptr::null_mut(), Ordering::AcqRel).as_ref() } {
+        link.session.close_fds();
     }
 }
 

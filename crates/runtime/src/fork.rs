@@ -2,7 +2,7 @@
 //!
 //! It shares no queue, no page and no connection with its parent: at the same addresses it finds an empty page with open gates, and
 //! when it first uses the device it attaches as a new client. What the child has of its parent's heap is left alone (locks in it may
-//! be held by threads that are not there any more).
+//! be held by threads that are not there any more); what it has of its parent's fds is closed.
 
 use crate::{guest, registry};
 use std::ffi::c_int;

@@ -116,6 +116,7 @@ pub(crate) fn abandon_in_child() {
     if let Some(guest) = existing() {
         GUEST.store(std::ptr::null_mut(), Ordering::Release);
         guest.page.detach_after_fork();
+        guest.page.number().close();
         agent::close_in_child();
     }
 }

@@ -109,7 +109,7 @@ fn garbage_on_the_socket_ends_its_own_connection_only() {
             }
         }
         let raw = Raw::connect(&server);
-        let fds = [shared.fd(), shared.fd()];
+        let fds = [shared.fd().unwrap(), shared.fd().unwrap()];
         raw.send(&bytes, &fds[..random.below(3)]);
     }
     assert!(low.is_held() && high.gate().is_open());
@@ -131,7 +131,7 @@ fn another_version_is_refused_and_both_versions_are_named() {
         "this xserver speaks version 1 and the program version 9; use one version of xsched"
     );
     let raw = Raw::connect(&server);
-    raw.send(&wire::Hello { layout: 33, ..hello() }.to_packet(), &[page().fd()]);
+    raw.send(&wire::Hello { layout: 33, ..hello() }.to_packet(), &[page().fd().unwrap()]);
     assert_eq!(raw.farewell(), "the guest's page has layout 33, the server's layout 1");
 }
 
@@ -232,7 +232,7 @@ fn a_page_full_of_random_words_harms_nobody_else() {
 fn a_guest_that_says_more_after_its_hello_is_dropped() {
     let server = Server::start(&[]);
     let guest = Guest::attach(&server, "chatty", 0);
-    rustix::net::send(&guest.session.socket, &hello().to_packet(), SendFlags::NOSIGNAL).unwrap();
+    rustix::net::send(guest.session.socket().unwrap(), &hello().to_packet(), SendFlags::NOSIGNAL).unwrap();
     wait("it is dropped", || matches!(guest.link(), Link::Down(_)));
 }
 

@@ -39,9 +39,9 @@ fn a_guest_that_closes_its_connection_is_forgotten_with_all_that_is_its() {
     assert_eq!(maps(), 20);
     assert!(fds() > before);
     // The sessions only: the doorbells stay open here.
-    let (doorbells, sockets): (Vec<_>, Vec<_>) =
-        guests.into_iter().map(|guest| (guest.session.doorbell, guest.session.socket)).unzip();
-    drop(sockets);
+    let doorbell = |guest: &Guest| guest.session.doorbell().unwrap().try_clone_to_owned().unwrap();
+    let doorbells: Vec<_> = guests.iter().map(doorbell).collect();
+    drop(guests);
     wait("all are gone", || server.list().is_empty());
     wait("nothing is left of them", || fds() <= before && maps() == 0);
     doorbells.iter().for_each(|bell| xsched_ipc::guest::ring(std::os::fd::AsFd::as_fd(bell)));
