@@ -20,10 +20,14 @@ mod tidy;
 enum Task {
     Bench(bench::Args),
     Demo(demo::Args),
+    /// Run the loom proofs, as the code stands and with each ordering weakened.
     Loom,
     Setup(setup::Args),
+    /// Build for release and lay out in target/xsched what an installation has.
+    Stage,
     Symbols(symbols::Args),
     Test(test::Args),
+    /// Look for unfinished work, overlong files, and documents that lead nowhere.
     Tidy,
 }
 
@@ -33,6 +37,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Loom => loom::run().map(|tally| tally.close()),
         Task::Setup(args) => setup::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Stage => stage::run().map(|()| ExitCode::SUCCESS),
         Task::Symbols(args) => symbols::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(&args).map(|tally| tally.close()),
         Task::Tidy => tidy::run().map(|tally| tally.close()),

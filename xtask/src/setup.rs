@@ -124,6 +124,15 @@ pub(crate) fn ensure(needs: &[Need], may_install: bool) -> Result<()> {
     }
 }
 
+/// Whether Python packages can be installed into a folder of our own.
+pub(crate) fn has_pip() -> bool {
+    Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let output = Command::new("apt-get")
         .args(arguments)

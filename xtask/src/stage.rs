@@ -20,6 +20,12 @@ const PARTS: [(&str, &str, &str); 4] = [
 /// Names under which programs open a library beside its soname (hashcat asks for this one first), and what each leads to.
 const LINKS: [(&str, &str); 1] = [("lib/xsched/libOpenCL.so", "libOpenCL.so.1")];
 
+/// Runs the task.
+pub(crate) fn run() -> Result<()> {
+    println!("{}", stage()?.display());
+    Ok(())
+}
+
 /// Builds and stages all parts; returns the root of the stage.
 pub(crate) fn stage() -> Result<PathBuf> {
     let release = build(&PARTS.map(|(package, ..)| package))?;

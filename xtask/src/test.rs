@@ -3,14 +3,18 @@
 //! `cargo test --workspace` does the testing; this is what must be there before, and one closing line after. What the
 //! tests learn: `STAGED_XSCHED` is the folder with the staged binaries, `SLOW_TESTS=1` asks for the slow ones too.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
 use crate::tally::Tally;
 use crate::{setup, stage};
-use anyhow::{Context, Result};
 
 /// Set up what the tests need and run all of them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The slow tests too.
+    /// The slow tests too, and OpenCL's results on a second driver: Intel's for CPUs, which pip gets.
     #[arg(long)]
     all: bool,
     /// Never install a package, only say which are missing.
@@ -18,25 +22,62 @@ pub(crate) struct Args {
     no_install: bool,
 }
 
+/// The tests whose results a driver decides: a package, and a part of their names.
+const OF_A_DRIVER: [&str; 3] = ["--package=test-system", "--", "opencl_suite"];
+
 /// Runs the task.
 pub(crate) fn run(args: &Args) -> Result<Tally> {
     setup::ensure(setup::TESTS, !args.no_install)?;
     let staged = stage::stage()?;
-    let cache = stage::target_dir()?.join("kernels");
-    std::fs::create_dir_all(&cache).with_context(|| format!("creating {}", cache.display()))?;
+    let target = stage::target_dir()?;
+    let mut tally = Tally::default();
+    if !args.all {
+        tally.add_run(cargo_test(&staged, &target).arg("--workspace"))?;
+        return Ok(tally);
+    }
+    tally.add_run(cargo_test(&staged, &target).arg("--workspace").env("SLOW_TESTS", "1"))?;
+    if setup::has_pip() {
+        let drivers = intel(&target)?;
+        println!("once more with Intel's driver:");
+        tally.add_run(cargo_test(&staged, &target).args(OF_A_DRIVER).env("OCL_ICD_VENDORS", drivers))?;
+    } else {
+        println!("left out: Intel's driver, because there is no python3 with venv (Debian: python3-venv)");
+    }
+    Ok(tally)
+}
 
-    let mut tests = stage::cargo();
-    tests.args(["test", "--workspace", "--no-fail-fast"]);
+fn cargo_test(staged: &Path, target: &Path) -> Command {
+    let mut command = stage::cargo();
     for (key, _) in std::env::vars_os() {
         if key.to_str().is_some_and(|key| key.starts_with("XSCHED_")) {
-            tests.env_remove(key);
+            command.env_remove(key);
         }
     }
-    tests.env("STAGED_XSCHED", staged).env("POCL_CACHE_DIR", cache);
-    if args.all {
-        tests.env("SLOW_TESTS", "1");
+    command.args(["test", "--no-fail-fast"]).env("STAGED_XSCHED", staged);
+    // Compiled kernels stay out of the user's home, and are there for the next time.
+    command.env("POCL_CACHE_DIR", target.join("kernels"));
+    command
+}
+
+/// Gets Intel's OpenCL driver for CPUs, if it is not there yet; returns a folder of registrations that names only it.
+fn intel(target: &Path) -> Result<PathBuf> {
+    let venv = target.join("intel-opencl");
+    let driver = venv.join("lib/libintelocl.so");
+    if !driver.is_file() {
+        eprintln!("installing intel-opencl-rt into {} (about 1 GB) …", venv.display());
+        succeed(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        succeed(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "intel-opencl-rt"]))?;
+        ensure!(driver.is_file(), "intel-opencl-rt was installed, but {} is not there", driver.display());
     }
-    let mut tally = Tally::default();
-    tally.add_run(&mut tests)?;
-    Ok(tally)
+    let folder = venv.join("only-intel");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("intel.icd"), format!("{}\n", driver.display())))
+        .with_context(|| format!("writing {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed ({status})");
+    Ok(())
 }
