@@ -37,7 +37,7 @@ struct Launch {
     #[arg(long, value_name = "TEXT", default_value = POCL_PLATFORM)]
     device: String,
     /// Pairs of blocks for each case.
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 500)]
     pairs: usize,
     /// Keep the tables in docs/results/launch-cost.md.
     #[arg(long)]
@@ -71,6 +71,8 @@ fn launch(options: &Launch) -> Result<()> {
         let mut command = in_private(Command::new(&program), folder.path());
         let nowhere = folder.path().join("no-xserver.sock");
         command.env("XSCHED_SOCKET", server.map_or(nowhere.as_path(), Server::socket));
+        // The kernel has one work-item: a second worker would do nothing but fight for PoCL's locks.
+        command.env("POCL_MAX_PTHREAD_COUNT", "1");
         command.arg(stage.join("lib/xsched/libOpenCL.so.1"));
         command.args(["--device", &options.device, "--pairs", &options.pairs.to_string()]);
         measure(command, server, folder.path())

@@ -19,6 +19,8 @@ pub(crate) struct Case {
     is_held: bool,
     /// Both sides of the pair are the native library: shows what the method itself makes of no difference.
     pub(crate) is_control: bool,
+    /// Where this thread runs: on the first core, where a CPU device's worker is if the driver pins its workers, or on the last one.
+    pub(crate) is_on_first_core: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,25 +28,25 @@ enum Step {
     Launch,
     LaunchEvent,
     LaunchFinish,
-    LaunchEventFinish,
     LaunchEventWait,
 }
 
 /// All cases.
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 9] = [
     Case::new("native against native (control)", Step::Launch).held().control(),
     Case::new("launch, device held", Step::Launch).held(),
     Case::new("launch + event, device held", Step::LaunchEvent).held(),
     Case::new("launch, device working", Step::Launch),
     Case::new("launch + event, device working", Step::LaunchEvent),
     Case::new("launch + clFinish", Step::LaunchFinish),
-    Case::new("launch + event + clFinish", Step::LaunchEventFinish),
     Case::new("launch + event + clWaitForEvents", Step::LaunchEventWait),
+    Case::new("launch + clFinish, one core", Step::LaunchFinish).on_first_core(),
+    Case::new("launch + event + clWaitForEvents, one core", Step::LaunchEventWait).on_first_core(),
 ];
 
 impl Case {
     const fn new(name: &'static str, step: Step) -> Case {
-        Case { name, step, is_held: false, is_control: false }
+        Case { name, step, is_held: false, is_control: false, is_on_first_core: false }
     }
 
     const fn held(self) -> Case {
@@ -53,6 +55,10 @@ impl Case {
 
     const fn control(self) -> Case {
         Case { is_control: true, ..self }
+    }
+
+    const fn on_first_core(self) -> Case {
+        Case { is_on_first_core: true, ..self }
     }
 
     /// Times `calls` steps; returns nanoseconds per step.
@@ -71,11 +77,6 @@ impl Case {
             Step::LaunchFinish => (0..calls).for_each(|_| {
                 failed |= api.launch(on);
                 failed |= api.finish(on);
-            }),
-            Step::LaunchEventFinish => (0..calls).for_each(|_| {
-                failed |= api.launch_with_event(on, &mut event);
-                failed |= api.finish(on);
-                failed |= api.release(event);
             }),
             Step::LaunchEventWait => (0..calls).for_each(|_| {
                 failed |= api.launch_with_event(on, &mut event);

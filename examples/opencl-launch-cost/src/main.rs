@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use cases::{CASES, Case};
 use cl::{Api, Launcher};
@@ -32,10 +33,10 @@ struct Options {
     #[arg(long, value_name = "TEXT", default_value = "")]
     device: String,
     /// Pairs of blocks for each case.
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 500)]
     pairs: usize,
     /// Time that a block shall take, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 3.0)]
+    #[arg(long, value_name = "MS", default_value_t = 1.0)]
     block_ms: f64,
     /// Only the cases whose name contains this text.
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -59,7 +60,14 @@ fn main() -> Result<()> {
     println!("Device: {}\n", launcher.device);
     println!("| case | calls | native ns | stand-in ns | ratio | added ns |");
     println!("|---|--:|--:|--:|--:|--:|");
+    let cores = sched_getaffinity(None).context("sched_getaffinity")?;
+    let mut allowed = (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core));
+    let first = allowed.next().unwrap_or(0);
+    let last = allowed.next_back().unwrap_or(first);
     for case in CASES.iter().filter(|case| case.name.contains(&options.case)) {
+        let mut core = CpuSet::new();
+        core.set(if case.is_on_first_core { first } else { last });
+        sched_setaffinity(None, &core).context("sched_setaffinity")?;
         let other = if case.is_control { &native } else { &shim };
         println!("{}", row(case, &native, other, &launcher, &options)?);
     }
