@@ -76,15 +76,22 @@ fn decide(c: &mut Criterion) {
         let mut machine = Machine::new(|n| if n <= 10 { 10 } else { 0 }, 10);
         b.iter(|| ready_and_idle(&mut machine, queue_of(CLIENTS)));
     });
-    group.bench_function("all run, one is made less urgent and equal again (2 decisions)", |b| {
-        let mut machine = Machine::new(|_| 0, CLIENTS);
-        let hint = |value| Hint::new(HintKind::Priority, value).expect("in range");
-        b.iter(|| {
-            let client = ClientId(CLIENTS / 2);
-            machine.event(Event::ClientHint { client, hint: hint(-1) });
-            machine.event(Event::ClientHint { client, hint: hint(0) })
-        });
+    group.bench_function("all but one run, that one becomes ready and idle (3 decisions)", |b| {
+        let mut machine = Machine::new(|_| 0, CLIENTS - 1);
+        b.iter(|| ready_and_idle(&mut machine, queue_of(CLIENTS)));
     });
+    group.bench_function(
+        "all run, one is made less urgent and equal again: 999 are told (2 decisions)",
+        |b| {
+            let mut machine = Machine::new(|_| 0, CLIENTS);
+            let hint = |value| Hint::new(HintKind::Priority, value).expect("in range");
+            b.iter(|| {
+                let client = ClientId(CLIENTS / 2);
+                machine.event(Event::ClientHint { client, hint: hint(-1) });
+                machine.event(Event::ClientHint { client, hint: hint(0) })
+            });
+        },
+    );
     group.bench_function("all ready, 5 run, another top and back (2 decisions)", |b| {
         let mut machine = Machine::new(|n| i64::from(n % 200), CLIENTS);
         let hint = |value| Hint::new(HintKind::Priority, value).expect("in range");
@@ -94,7 +101,7 @@ fn decide(c: &mut Criterion) {
             machine.event(Event::QueueHint { queue, hint: hint(0) })
         });
     });
-    group.bench_function("the most urgent becomes ready, 999 are told (1 decision)", |b| {
+    group.bench_function("the most urgent becomes ready: 999 are told (1 decision)", |b| {
         let idle = || Machine::new(|n| if n == 1 { 10 } else { 0 }, 0);
         b.iter_batched(
             idle,

@@ -65,8 +65,19 @@ impl Scheduler {
         before.map(|priority| device.active.remove(&(Reverse(priority), group)));
         priority.map(|priority| device.active.insert((Reverse(priority), group)));
         self.changes.units.insert((group, id));
-        if device.leaders() != leaders {
-            self.changes.units.extend(device.active.iter().map(|&(_, other)| (other, id)));
+        let now_leading = device.leaders();
+        if now_leading == leaders {
+            return;
+        }
+        self.changes
+            .units
+            .extend(leaders.into_iter().chain(now_leading).flatten().map(|(_, other)| (other, id)));
+        if let ([Some((a, _)), _], [Some((b, _)), _]) = (leaders, now_leading)
+            && a != b
+        {
+            // For those above both, or below both, the order has not changed.
+            let between = (a.min(b), GroupId(0))..=(a.max(b), GroupId(u32::MAX));
+            self.changes.units.extend(device.active.range(between).map(|&(_, other)| (other, id)));
         }
     }
 }

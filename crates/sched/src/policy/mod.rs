@@ -28,7 +28,8 @@ pub trait Policy: Send + fmt::Debug {
     fn decide(&self, device: &DeviceView<'_>, now: Time, decision: &mut Decision);
 
     /// Whether a group of priority `other` that becomes ready may take the device from a running one of priority `own`: the latter
-    /// then keeps only a small window in flight. Policies that take turns leave it at yes.
+    /// then keeps only a small window in flight. May depend only on which of the two priorities is higher. Policies that take
+    /// turns leave it at yes.
     fn preempts(&self, other: i64, own: i64) -> bool {
         let _ = (other, own);
         true
