@@ -140,9 +140,9 @@ config! {
     auto_xqueue: bool = true, "XSCHED_AUTO_XQUEUE", Program;
     /// Highest preemption level to use.
     auto_xqueue_level: Level = Level::Interrupt, "XSCHED_AUTO_XQUEUE_LEVEL", Program;
-    /// Most commands in flight while the device is contended; default: as many as fill the window.
+    /// Most commands in flight while somebody more urgent may come; default: as many as fill the window.
     auto_xqueue_threshold: Option<u32> = None, "XSCHED_AUTO_XQUEUE_THRESHOLD", Program;
-    /// Device work in flight while the device is contended.
+    /// Device work in flight while somebody more urgent may come.
     window: Duration = Duration::from_millis(1), "XSCHED_WINDOW", Program;
     /// Name that joins several processes into one unit of suspension.
     group: Option<String> = None, "XSCHED_GROUP", Program;

@@ -61,7 +61,7 @@ pub struct QueueStatus {
     pub awaited: bool,
     /// Commands launched so far.
     pub launched: u64,
-    /// Commands known to be completed (known only while the device is contended, or when the program waited for them).
+    /// Commands known to be completed (known only while others wait or may come, or when the program waited for them).
     pub completed: u64,
     /// Times it was suspended.
     pub suspensions: u64,

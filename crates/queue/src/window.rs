@@ -1,6 +1,6 @@
 //! The soft window: how much work of a queue may be in flight while somebody more urgent may come.
 //!
-//! At Level 1 an urgent program waits for what others have launched already, so a contended queue keeps only a little in flight:
+//! At Level 1 an urgent program waits for what others have launched already, so a queue that may be preempted keeps only a little in flight:
 //! about [`Settings::work`] of device time, counted in commands by a learnt time per command (or [`Settings::threshold`] commands if
 //! the user says so), never less than one command. A program that waits for its queue itself, about as often as that, is left alone.
 //! Progress is known by marks: events that the launching thread puts behind some of its launches.
@@ -47,7 +47,7 @@ const LONGEST_LOOK: Duration = Duration::from_micros(500);
 /// Marks kept; more are not made.
 const MARKS: usize = 256;
 
-/// Progress of one queue. Its owner locks it; it is touched only while the device is contended or when the program waits for its queue.
+/// Progress of one queue. Its owner locks it; it is touched only while others wait or may come, or when the program waits for its queue.
 #[derive(Default)]
 pub struct Window {
     marks: VecDeque<(u64, Box<dyn Mark>)>,

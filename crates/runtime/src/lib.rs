@@ -2,7 +2,7 @@
 //!
 //! A platform makes a [`Registry`] and sends every call that reaches a device queue through [`Queue::launch`]. The calling thread
 //! itself launches; it looks at two words in the page and waits only while its process is suspended. Everything else is done by
-//! two threads of ours: the *agent* (socket) and, only while the device is contended, the *watcher* (progress).
+//! two threads of ours: the *agent* (socket) and, only while others wait, the *watcher* (progress).
 //!
 //! A guest is somebody's production job: nothing here panics on purpose, prints more than a line about a problem, changes the
 //! caller's errno, or waits without a bound for another process. When in doubt, the program runs on unscheduled.

@@ -1,7 +1,7 @@
 //! A queue of this process, and the life of a launch.
 //!
 //! The launch path is [`Queue::launch`]: one atomic step in, one look at the gate, the vendor's call, one atomic step out. Everything
-//! else is cold and happens only on idle↔ready edges or while the device is contended.
+//! else is cold and happens only on idle↔ready edges, or while others wait or may come.
 
 use crate::guest::{Guest, clock, edge};
 use crate::{errno, thread};
@@ -255,7 +255,7 @@ impl Queue {
         Ok(())
     }
 
-    /// After a launch while the device is contended: progress is marked now and then.
+    /// After a launch while others wait or may come: progress is marked now and then.
     #[cold]
     fn mark(&self, then: Snapshot) {
         let _errno = errno::Keep::new();

@@ -1,6 +1,6 @@
 //! The watcher: finds out that queues have become idle when the program does not wait for them itself.
 //!
-//! A thread of ours that exists only while somebody wants to know, that is while the device is contended and a queue is ready; it
+//! A thread of ours that exists only while somebody wants to know, that is while others are held back until this process is idle; it
 //! asks the vendor's library, so it is not the agent. It ends itself after a while without need.
 
 use crate::guest::Guest;
