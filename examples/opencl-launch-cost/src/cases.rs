@@ -2,6 +2,7 @@
 //!
 //! A block is prepared and cleaned up outside of its time, through the same library as its launches.
 
+use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -17,8 +18,8 @@ pub(crate) struct Case {
     step: Step,
     /// A user event at the head of the queue keeps the device from working meanwhile.
     is_held: bool,
-    /// Both sides of the pair are the native library: shows what the method itself makes of no difference.
-    pub(crate) is_control: bool,
+    /// What the native library is compared with.
+    pub(crate) other: Other,
     /// Where this thread runs: on the first core, where a CPU device's worker is if the driver pins its workers, or on the last one.
     pub(crate) is_on_first_core: bool,
 }
@@ -31,9 +32,34 @@ enum Step {
     LaunchEventWait,
 }
 
+/// What the native library is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
+    /// The stand-in.
+    StandIn,
+    /// Itself: shows what the method makes of no difference.
+    Native,
+    /// Itself after a pause that touches no memory: shows what the driver makes of being called a little later.
+    NativeAndPause,
+}
+
+/// One side of a pair.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    /// The library.
+    pub(crate) api: &'a Api,
+    /// Turns of an empty loop before each launch.
+    pub(crate) pause: u32,
+}
+
+/// Turns of [`Other::NativeAndPause`], about as long as what the stand-in adds.
+pub(crate) const PAUSE: u32 = 40;
+
 /// All cases.
-pub(crate) const CASES: [Case; 9] = [
-    Case::new("native against native (control)", Step::Launch).held().control(),
+pub(crate) const CASES: [Case; 11] = [
+    Case::new("control: native, device held", Step::Launch).held().against(Other::Native),
+    Case::new("control: native + pause, device held", Step::Launch).held().against(Other::NativeAndPause),
+    Case::new("control: native + pause, device working", Step::Launch).against(Other::NativeAndPause),
     Case::new("launch, device held", Step::Launch).held(),
     Case::new("launch + event, device held", Step::LaunchEvent).held(),
     Case::new("launch, device working", Step::Launch),
@@ -46,15 +72,15 @@ pub(crate) const CASES: [Case; 9] = [
 
 impl Case {
     const fn new(name: &'static str, step: Step) -> Case {
-        Case { name, step, is_held: false, is_control: false, is_on_first_core: false }
+        Case { name, step, is_held: false, other: Other::StandIn, is_on_first_core: false }
     }
 
     const fn held(self) -> Case {
         Case { is_held: true, ..self }
     }
 
-    const fn control(self) -> Case {
-        Case { is_control: true, ..self }
+    const fn against(self, other: Other) -> Case {
+        Case { other, ..self }
     }
 
     const fn on_first_core(self) -> Case {
@@ -62,14 +88,20 @@ impl Case {
     }
 
     /// Times `calls` steps; returns nanoseconds per step.
-    pub(crate) fn time(&self, api: &Api, on: &Launcher, calls: usize) -> Result<f64> {
+    pub(crate) fn time(&self, side: Side<'_>, on: &Launcher, calls: usize) -> Result<f64> {
+        let Side { api, pause } = side;
         let hold = if self.is_held { Some(api.hold(on)?) } else { None };
         let mut event = std::ptr::null_mut();
         let mut failed = 0;
         let start = Instant::now();
         // One loop for each step, so that nothing but the calls is in it.
         match self.step {
-            Step::Launch => (0..calls).for_each(|_| failed |= api.launch(on)),
+            Step::Launch => (0..calls).for_each(|_| {
+                (0..pause).for_each(|turn| {
+                    black_box(turn);
+                });
+                failed |= api.launch(on);
+            }),
             Step::LaunchEvent => (0..calls).for_each(|_| {
                 failed |= api.launch_with_event(on, &mut event);
                 failed |= api.release(event);

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use cases::{CASES, Case};
+use cases::{CASES, Case, Other, PAUSE, Side};
 use cl::{Api, Launcher};
 use stats::{Coin, Median};
 
@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     ensure!(!shim.is_same(&native), "{} is the native library", path.display());
     let launcher = shim.launcher(&options.device)?;
     println!("Device: {}\n", launcher.device);
-    println!("| case | calls | native ns | stand-in ns | ratio | added ns |");
+    println!("| case | calls | native ns | other ns | ratio | added ns |");
     println!("|---|--:|--:|--:|--:|--:|");
     let cores = sched_getaffinity(None).context("sched_getaffinity")?;
     let mut allowed = (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core));
@@ -68,13 +68,18 @@ fn main() -> Result<()> {
         let mut core = CpuSet::new();
         core.set(if case.is_on_first_core { first } else { last });
         sched_setaffinity(None, &core).context("sched_setaffinity")?;
-        let other = if case.is_control { &native } else { &shim };
-        println!("{}", row(case, &native, other, &launcher, &options)?);
+        let side = |api, pause| Side { api, pause };
+        let other = match case.other {
+            Other::StandIn => side(&shim, 0),
+            Other::Native => side(&native, 0),
+            Other::NativeAndPause => side(&native, PAUSE),
+        };
+        println!("{}", row(case, side(&native, 0), other, &launcher, &options)?);
     }
     Ok(())
 }
 
-fn row(case: &Case, native: &Api, other: &Api, on: &Launcher, options: &Options) -> Result<String> {
+fn row(case: &Case, native: Side<'_>, other: Side<'_>, on: &Launcher, options: &Options) -> Result<String> {
     let mut nanos = f64::INFINITY;
     for _ in 0..WARM_UP {
         nanos = nanos.min(case.time(native, on, 100)?).min(case.time(other, on, 100)?);
