@@ -65,6 +65,11 @@ pub(crate) const TESTS: &[Need] = &[
     },
     Need::program("cc", "gcc"),
     Need::program("gcc", "gcc"),
+    Need {
+        what: "the C library's headers",
+        package: "libc6-dev",
+        probe: Probe::File("/usr/include/stdio.h"),
+    },
     Need::program("readelf", "binutils"),
     Need::program("clinfo", "clinfo"),
     Need::program("ffmpeg", "ffmpeg"),
