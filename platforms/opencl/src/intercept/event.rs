@@ -1,7 +1,7 @@
 //! Events: what the program learns from them about its queues, we learn for nothing.
 
 use super::Real;
-use super::queue::find;
+use super::queue::known;
 use crate::driver::{CL_COMPLETE, CL_SUCCESS, Handle, driver, handle_info};
 use std::ffi::{c_int, c_void};
 use xsched_runtime::{is_nested, nested};
@@ -64,7 +64,7 @@ unsafe fn is_done(event: Handle) {
     let Some(driver) = driver() else { return };
     // SAFETY: by the caller. A user event has no queue.
     let queue = nested(|| unsafe { handle_info(driver.clGetEventInfo, event, CL_EVENT_COMMAND_QUEUE) });
-    if let Some(queue) = queue.and_then(find) {
+    if let Some(queue) = queue.and_then(known) {
         queue.event_done(event as usize);
     }
 }

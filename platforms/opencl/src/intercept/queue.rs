@@ -26,6 +26,13 @@ pub(crate) fn find(handle: Handle) -> Option<&'static Queue> {
     QUEUES.find_or_insert(handle as usize, || adopt(handle))
 }
 
+/// The queue with this handle, if the program has it. An event keeps a queue alive that the program has released: such a queue must not be
+/// adopted, because nobody will say when it goes.
+#[inline]
+pub(crate) fn known(handle: Handle) -> Option<&'static Queue> {
+    QUEUES.find(handle as usize)
+}
+
 #[cold]
 fn adopt(handle: Handle) -> Option<&'static Queue> {
     let driver = driver()?;
@@ -88,7 +95,7 @@ handlers! {
 
     retain(queue: Handle) -> c_int, RETAIN => |call, handle| {
         let result = nested(call);
-        if result == CL_SUCCESS && let Some(queue) = QUEUES.find(handle as usize) {
+        if result == CL_SUCCESS && let Some(queue) = known(handle) {
             queue.note.fetch_add(1, Ordering::AcqRel);
         }
         result
@@ -96,7 +103,7 @@ handlers! {
 
     /// The last reference: nothing of ours may touch the queue once the real function has it.
     release(queue: Handle) -> c_int, RELEASE => |call, handle| {
-        if let Some(queue) = QUEUES.find(handle as usize)
+        if let Some(queue) = known(handle)
             && queue.note.fetch_sub(1, Ordering::AcqRel) == 1
         {
             QUEUES.remove(handle as usize);
