@@ -59,6 +59,8 @@ pub struct Window {
     progress: Option<(Time, bool)>,
     /// Nanoseconds per command.
     per_command: Option<f64>,
+    /// For how long launches have waited since the last progress, in all turns together; the end of what is counted, in this turn.
+    waited: (Duration, Option<Time>),
     /// Launches pass until something completes.
     stalled: bool,
     /// What the program launches before it waits: since when, from which command, and how many the last times.
@@ -95,13 +97,16 @@ impl Window {
         let in_flight = launched.saturating_sub(self.completed);
         if in_flight == 0 {
             self.progress = Some((now, true));
+            self.waited = (Duration::ZERO, None);
             self.burst.since.get_or_insert((now, launched));
         }
         if in_flight < self.limit(settings).max(self.burst.short) || self.marks.is_empty() || self.stalled {
             return Admission::Now;
         }
         let (since, _) = *self.progress.get_or_insert((now, false));
-        if now.since(since) >= self.patience() {
+        let (waited, counted) = &mut self.waited;
+        *waited += counted.replace(now).map_or(Duration::ZERO, |counted| now.since(counted));
+        if now.since(since).max(*waited) >= self.patience() {
             self.stalled = true;
             return Admission::Now;
         }
@@ -144,6 +149,7 @@ impl Window {
         }
         self.completed = reached;
         self.progress = Some((now, launched > reached));
+        self.waited = (Duration::ZERO, None);
         self.stalled = false;
         true
     }
@@ -166,14 +172,16 @@ impl Window {
         self.completed = begun;
         self.marked = self.marked.max(begun);
         self.progress = None;
+        self.waited = (Duration::ZERO, None);
         self.stalled = false;
     }
 
-    /// The queue was held back: the time since the last progress says nothing about its commands.
+    /// The queue was held back: the time since the last progress says nothing about its commands. But what does not complete in
+    /// one turn does not in the next: a stall stays one, or else a program with short turns would never get past it.
     pub fn interrupted(&mut self) {
         self.progress = None;
         self.burst.since = None;
-        self.stalled = false;
+        self.waited.1 = None;
     }
 
     fn learn(&mut self, commands: u64, took: Duration) {
@@ -324,6 +332,28 @@ mod tests {
         run.pass(Duration::from_millis(1));
         run.launch_all();
         assert!(run.window.completed() > 0);
+    }
+
+    #[test]
+    fn launches_behind_something_that_does_not_complete_pass_although_no_turn_is_long_enough() {
+        let mut run = Run::new();
+        assert_eq!(run.launch_all(), UNLEARNT);
+        let turn = FIRST_PATIENCE / 4;
+        for _ in 0..3 {
+            assert_eq!(run.launch_all(), 0);
+            run.pass(turn);
+            assert_eq!(run.launch_all(), 0);
+            run.window.interrupted();
+            run.pass(Duration::from_secs(1));
+        }
+        assert_eq!(run.launch_all(), 0);
+        run.pass(turn);
+        assert_eq!(run.launch_all(), 10_000);
+        run.window.interrupted();
+        assert_eq!(run.launch_all(), 10_000, "the next turn does not wait again");
+        run.done(10);
+        run.launch_all();
+        assert!(!run.window.stalled);
     }
 
     #[test]
