@@ -1,1 +1,18 @@
-//! System tests: real processes, a real xserver, a real OpenCL driver.
+//! What the system tests play with: machines, servers, programs, and rivals that take the device away.
+//!
+//! A [`Machine`] is a private corner of this one: its own socket and folder, one at a time, so that tests do not compete for
+//! the device. All that a test starts ends with it. Deliberately absent: exact times; bounds are generous, see [`wait`].
+
+pub mod machine;
+pub mod process;
+pub mod rival;
+pub mod server;
+pub mod storm;
+pub mod wait;
+
+pub use machine::Machine;
+pub use process::{End, Program};
+pub use rival::Rival;
+pub use server::Server;
+pub use storm::Storm;
+pub use wait::{eventually, stays};

@@ -1,0 +1,219 @@
+//! The few OpenCL calls of this program, found by `dlopen`, as some programs do.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+pub(crate) type Handle = *mut c_void;
+
+const SOURCE: &CStr = c"
+kernel void spin(global uint *out, uint rounds) {
+    uint x = get_global_id(0) + 1;
+    for (uint i = 0; i < rounds; i++) x = x * 1664525u + 1013904223u;
+    out[get_global_id(0)] = x;
+}
+kernel void triple(global uint *data) { data[get_global_id(0)] = data[get_global_id(0)] * 3 + 1; }";
+
+/// Rounds of one step: about a millisecond.
+static ROUNDS: u32 = 700_000;
+/// Values of a job.
+const COUNT: usize = 1024;
+
+macro_rules! functions {
+    ($($name:ident($($arg:ty),*) -> $ret:ty;)*) => {
+        /// The library.
+        #[allow(non_snake_case)]
+        pub(crate) struct Cl {
+            library: Handle,
+            $(pub(crate) $name: unsafe extern "C" fn($($arg),*) -> $ret,)*
+        }
+
+        impl Cl {
+            fn load() -> Result<Cl, String> {
+                // SAFETY: a C string; the library's constructors run.
+                let library = unsafe { libc::dlopen(c"libOpenCL.so.1".as_ptr(), libc::RTLD_NOW) };
+                if library.is_null() {
+                    return Err("there is no libOpenCL.so.1".into());
+                }
+                Ok(Cl { library, $($name: {
+                    let name = concat!(stringify!($name), "\0");
+                    // SAFETY: an open library and a C string.
+                    let address = unsafe { libc::dlsym(library, name.as_ptr().cast()) };
+                    if address.is_null() {
+                        return Err(format!("there is no {}", stringify!($name)));
+                    }
+                    // SAFETY: the function of that name has this signature (Khronos OpenCL headers, CL/cl.h).
+                    unsafe { std::mem::transmute::<Handle, unsafe extern "C" fn($($arg),*) -> $ret>(address) }
+                },)* })
+            }
+        }
+    };
+}
+
+functions! {
+    clGetPlatformIDs(u32, *mut Handle, *mut u32) -> i32;
+    clGetDeviceIDs(Handle, u64, u32, *mut Handle, *mut u32) -> i32;
+    clCreateContext(*const isize, u32, *const Handle, *const c_void, *mut c_void, *mut i32) -> Handle;
+    clCreateCommandQueue(Handle, Handle, u64, *mut i32) -> Handle;
+    clCreateBuffer(Handle, u64, usize, *mut c_void, *mut i32) -> Handle;
+    clCreateProgramWithSource(Handle, u32, *const *const c_char, *const usize, *mut i32) -> Handle;
+    clBuildProgram(Handle, u32, *const Handle, *const c_char, *const c_void, *mut c_void) -> i32;
+    clCreateKernel(Handle, *const c_char, *mut i32) -> Handle;
+    clSetKernelArg(Handle, u32, usize, *const c_void) -> i32;
+    clEnqueueNDRangeKernel(Handle, Handle, u32, *const usize, *const usize, *const usize, u32, *const Handle, *mut Handle) -> i32;
+    clEnqueueWriteBuffer(Handle, Handle, u32, usize, usize, *const c_void, u32, *const Handle, *mut Handle) -> i32;
+    clEnqueueReadBuffer(Handle, Handle, u32, usize, usize, *mut c_void, u32, *const Handle, *mut Handle) -> i32;
+    clGetEventInfo(Handle, u32, usize, *mut c_void, *mut usize) -> i32;
+    clWaitForEvents(u32, *const Handle) -> i32;
+    clReleaseEvent(Handle) -> i32;
+    clRetainCommandQueue(Handle) -> i32;
+    clReleaseCommandQueue(Handle) -> i32;
+    clFlush(Handle) -> i32;
+    clFinish(Handle) -> i32;
+}
+
+static CL: AtomicPtr<Cl> = AtomicPtr::new(null_mut());
+
+impl Cl {
+    /// The library, loaded at the first call.
+    pub(crate) fn get() -> Result<&'static Cl, String> {
+        // SAFETY: null or a leaked box.
+        if let Some(cl) = unsafe { CL.load(Ordering::Acquire).as_ref() } {
+            return Ok(cl);
+        }
+        let cl = Box::leak(Box::new(Cl::load()?));
+        CL.store(cl, Ordering::Release);
+        Ok(cl)
+    }
+
+    /// Gives the library back, whoever still uses it.
+    pub(crate) fn close() {
+        // SAFETY: null or a leaked box.
+        if let Some(cl) = unsafe { CL.load(Ordering::Acquire).as_ref() } {
+            // SAFETY: opened once. That calls of other threads survive it is what the test is about.
+            unsafe { libc::dlclose(cl.library) };
+        }
+    }
+
+    /// The first platform, or what `clGetPlatformIDs` answers.
+    pub(crate) fn platforms(&self) -> Result<Handle, String> {
+        let (mut platform, mut count) = (null_mut(), 0);
+        // SAFETY: room for one.
+        match unsafe { (self.clGetPlatformIDs)(1, &raw mut platform, &raw mut count) } {
+            0 if count > 0 => Ok(platform),
+            code => Err(code.to_string()),
+        }
+    }
+}
+
+/// A queue of this thread's with all that its launches need. Never released.
+pub(crate) struct Work {
+    pub(crate) cl: &'static Cl,
+    pub(crate) queue: Handle,
+    pub(crate) spin: Handle,
+    pub(crate) buffer: Handle,
+    triple: Handle,
+}
+
+fn check(call: &str, code: i32) -> Result<(), String> {
+    if code == 0 { Ok(()) } else { Err(format!("{call} {code}")) }
+}
+
+impl Work {
+    /// On the first device of the first platform.
+    pub(crate) fn new(cl: &'static Cl) -> Result<Work, String> {
+        let platform = cl.platforms().map_err(|code| format!("clGetPlatformIDs {code}"))?;
+        let (mut device, mut error) = (null_mut(), 0);
+        let source = SOURCE.as_ptr();
+        // SAFETY: each call gets what the one before it made, and places of ours.
+        unsafe {
+            check(
+                "clGetDeviceIDs",
+                (cl.clGetDeviceIDs)(platform, u64::from(u32::MAX), 1, &raw mut device, null_mut()),
+            )?;
+            let context =
+                (cl.clCreateContext)(null(), 1, &raw const device, null(), null_mut(), &raw mut error);
+            check("clCreateContext", error)?;
+            let queue = (cl.clCreateCommandQueue)(context, device, 0, &raw mut error);
+            check("clCreateCommandQueue", error)?;
+            let buffer = (cl.clCreateBuffer)(context, 1, COUNT * 4, null_mut(), &raw mut error);
+            check("clCreateBuffer", error)?;
+            let program =
+                (cl.clCreateProgramWithSource)(context, 1, &raw const source, null(), &raw mut error);
+            check("clCreateProgramWithSource", error)?;
+            let built = (cl.clBuildProgram)(program, 1, &raw const device, c"".as_ptr(), null(), null_mut());
+            check("clBuildProgram", built)?;
+            let [spin, triple] =
+                [c"spin", c"triple"].map(|name| (cl.clCreateKernel)(program, name.as_ptr(), &raw mut error));
+            check("clCreateKernel", error)?;
+            for kernel in [spin, triple] {
+                check("clSetKernelArg", (cl.clSetKernelArg)(kernel, 0, 8, (&raw const buffer).cast()))?;
+            }
+            check("clSetKernelArg", (cl.clSetKernelArg)(spin, 1, 4, (&raw const ROUNDS).cast()))?;
+            Ok(Work { cl, queue, spin, buffer, triple })
+        }
+    }
+
+    /// Launches so many kernels of a millisecond and waits for them.
+    pub(crate) fn steps(&self, depth: u32) -> Result<(), String> {
+        for _ in 0..depth {
+            check("clEnqueueNDRangeKernel", self.launch(self.spin, 1))?;
+        }
+        // SAFETY: our own queue.
+        check("clFinish", unsafe { (self.cl.clFinish)(self.queue) })
+    }
+
+    /// The code of one launch.
+    pub(crate) fn launch_code(&self) -> i32 {
+        self.launch(self.spin, 1)
+    }
+
+    /// Writes, computes and reads; whether the result is right.
+    pub(crate) fn job(&self) -> Result<bool, String> {
+        let data: Vec<u32> = (0..COUNT as u32).collect();
+        let mut result = vec![0u32; COUNT];
+        // SAFETY: both calls wait, and both vectors have room for what is said.
+        unsafe {
+            let from = data.as_ptr().cast();
+            check(
+                "clEnqueueWriteBuffer",
+                (self.cl.clEnqueueWriteBuffer)(
+                    self.queue,
+                    self.buffer,
+                    1,
+                    0,
+                    COUNT * 4,
+                    from,
+                    0,
+                    null(),
+                    null_mut(),
+                ),
+            )?;
+            check("clEnqueueNDRangeKernel", self.launch(self.triple, COUNT))?;
+            let to = result.as_mut_ptr().cast();
+            check(
+                "clEnqueueReadBuffer",
+                (self.cl.clEnqueueReadBuffer)(
+                    self.queue,
+                    self.buffer,
+                    1,
+                    0,
+                    COUNT * 4,
+                    to,
+                    0,
+                    null(),
+                    null_mut(),
+                ),
+            )?;
+        }
+        Ok(result.iter().zip(&data).all(|(got, sent)| *got == sent * 3 + 1))
+    }
+
+    fn launch(&self, kernel: Handle, items: usize) -> i32 {
+        // SAFETY: our own queue and kernel; one dimension.
+        unsafe {
+            let launch = self.cl.clEnqueueNDRangeKernel;
+            launch(self.queue, kernel, 1, null(), &raw const items, null(), 0, null(), null_mut())
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Suspensions at random: a rival that has work and has none, every few milliseconds, until it is dropped.
+
+use crate::machine::Machine;
+use crate::rival::Rival;
+use crate::wait::millis;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// A storm under way.
+#[derive(Debug)]
+pub struct Storm {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Storm {
+    /// Begins one on a machine. `seed` decides all its turns.
+    pub fn begin(machine: &Machine, seed: u64) -> Storm {
+        Storm::of(machine.rival(200), seed)
+    }
+
+    /// Lets this rival make one.
+    pub fn of(rival: Rival, seed: u64) -> Storm {
+        let ends = Arc::new(AtomicBool::new(false));
+        let is_over = ends.clone();
+        let thread = std::thread::spawn(move || {
+            let mut random = seed | 1;
+            let mut pause = |most: u64| {
+                // Xorshift: which numbers come does not matter, only that they come again with the same seed.
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                std::thread::sleep(millis(1 + random % most));
+            };
+            while !is_over.load(Ordering::Relaxed) {
+                rival.wants_the_device();
+                pause(8);
+                rival.is_done();
+                pause(20);
+            }
+        });
+        Storm { ends, thread: Some(thread) }
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}

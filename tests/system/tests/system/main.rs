@@ -1,0 +1,11 @@
+//! Real processes, a real xserver, a real OpenCL driver. What happened and in which order is asserted, with generous bounds; exact
+//! times are for benchmarks.
+
+mod exits;
+mod forks;
+mod guest_lives;
+mod priorities;
+mod results;
+mod server_lives;
+mod settings;
+mod threads;

@@ -1,0 +1,89 @@
+//! What the environment of a program can have wrong, and what it can ask for.
+
+use test_system::machine::actor;
+use test_system::wait::{PATIENCE, millis, seconds};
+use test_system::{End, Machine, Program, eventually};
+
+#[test]
+fn real_library_missing_then_one_line_names_it_and_there_is_no_platform() {
+    let machine = Machine::new();
+    let program =
+        with(&machine, &[("XSCHED_OPENCL_LIB", "/nonexistent/libOpenCL.so.1")], &["platforms", "job"]);
+    assert_eq!(program.wait_for_end(), End::Exit(99), "the actor says that it has failed");
+    assert_eq!(program.output(), ["platforms -1001", "failed clGetPlatformIDs -1001"]);
+    let errors = program.errors();
+    assert_eq!(
+        errors.lines().filter(|line| line.contains("/nonexistent/libOpenCL.so.1")).count(),
+        1,
+        "{errors}"
+    );
+    // The other one says what follows from it.
+    assert!(errors.lines().count() <= 2, "{errors}");
+}
+
+#[test]
+fn real_library_is_not_opencl_then_there_is_no_platform_and_no_crash() {
+    let machine = Machine::new();
+    let libc = "/lib/x86_64-linux-gnu/libc.so.6";
+    let program = with(&machine, &[("XSCHED_OPENCL_LIB", libc)], &["platforms"]);
+    assert!(matches!(program.wait_for_end(), End::Exit(_)), "{}", program.errors());
+    assert!(program.output()[0].starts_with("platforms -"), "{:?}", program.output());
+}
+
+#[test]
+fn bad_values_then_each_is_reported_once_and_the_program_runs() {
+    let machine = Machine::new();
+    let _server = machine.strict_server();
+    let bad = [("XSCHED_WINDOW", "5 parsecs"), ("XSCHED_GRUOP", "x"), ("XSCHED_AUTO_XQUEUE_BATCH_SIZE", "8")];
+    let program = with(&machine, &bad, &["job", "job", "work", "sleep"]);
+    program.goes_on_within(PATIENCE);
+    eventually("it is attached", PATIENCE, || machine.is_attached(program.pid()));
+    let warnings = program.warnings();
+    for (name, _) in bad {
+        let about = warnings.iter().filter(|line| line.contains(&format!("{name}:"))).count();
+        assert_eq!(about, 1, "{name}: {warnings:?}");
+    }
+    assert_eq!(warnings.len(), bad.len(), "{warnings:?}");
+}
+
+#[test]
+fn told_to_wait_for_a_server_then_the_first_launch_waits_until_one_comes() {
+    let machine = Machine::new();
+    let program = with(&machine, &[("XSCHED_ON_NO_SERVER", "wait")], &["say:begun", "work", "sleep"]);
+    eventually("it has begun", PATIENCE, || !program.output().is_empty());
+    std::thread::sleep(millis(1500));
+    assert_eq!(program.steps(), 0, "nothing is launched without a server");
+    let _server = machine.strict_server();
+    program.goes_on_within(seconds(3));
+    assert!(machine.is_attached(program.pid()));
+}
+
+#[test]
+fn told_to_fail_without_a_server_then_launches_answer_device_not_available() {
+    let machine = Machine::new();
+    let mut program =
+        with(&machine, &[("XSCHED_ON_NO_SERVER", "fail")], &["launch", "hear", "launch", "sleep"]);
+    assert_eq!(program.hears("launch"), "-2");
+    let _server = machine.strict_server();
+    eventually("it attaches", PATIENCE, || machine.find(program.pid()).is_some());
+    program.tell("");
+    assert_eq!(program.hears("launch"), "0");
+}
+
+#[test]
+fn told_not_to_schedule_then_the_program_runs_and_is_no_client() {
+    for (name, value) in [("XSCHED_AUTO_XQUEUE", "off"), ("XSCHED_SCHEDULER", "APP")] {
+        let machine = Machine::new();
+        let _server = machine.strict_server();
+        let program = with(&machine, &[(name, value)], &["work", "sleep"]);
+        program.goes_on_within(PATIENCE);
+        assert!(machine.list().is_empty());
+        assert!(program.threads().iter().all(|thread| !thread.starts_with("xsched")));
+    }
+}
+
+fn with(machine: &Machine, variables: &[(&str, &str)], script: &[&str]) -> Program {
+    let mut command = machine.run_command(0, actor(), script);
+    command.envs(variables.iter().copied());
+    Program::start(command)
+}
