@@ -107,7 +107,7 @@ enum Failure {
 
 fn attach(guest: &Guest) -> Result<Link, Failure> {
     let config = guest.config;
-    let candidates = address::candidates(config.socket.as_deref(), config::runtime_dir().as_deref());
+    let candidates = address::candidates(config.socket.as_deref(), config::runtime_dir());
     let mut failures = Vec::new();
     for path in &candidates {
         // A hello that failed uses its epoch up.

@@ -1,13 +1,34 @@
 //! The settings of this process: the only place in a guest that reads the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use xsched_core::Config;
 
 /// The settings, read at first use. Problems are reported, one line each; what is wrong counts as not given.
 pub fn config() -> &'static Config {
-    static CONFIG: OnceLock<Config> = OnceLock::new();
-    CONFIG.get_or_init(|| {
+    &environment().config
+}
+
+/// `$XDG_RUNTIME_DIR`.
+pub(crate) fn runtime_dir() -> Option<&'static Path> {
+    environment().runtime_dir.as_deref()
+}
+
+/// The directories of `$LD_LIBRARY_PATH`, in order.
+pub fn library_path() -> Vec<PathBuf> {
+    std::env::var_os("LD_LIBRARY_PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// What the environment says, as far as a thread of ours may ask for it again: only the program's own threads may read the environment
+/// itself, because the program may change it at any time and no lock is known to both.
+struct Environment {
+    config: Config,
+    runtime_dir: Option<PathBuf>,
+}
+
+fn environment() -> &'static Environment {
+    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
         let mut config = Config::default();
         let ours: Vec<(String, String)> = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
@@ -16,16 +37,21 @@ pub fn config() -> &'static Config {
         for problem in config.apply_env(ours.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
             crate::report::once(&problem.to_string());
         }
-        config
+        let runtime_dir =
+            std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        Environment { config, runtime_dir }
     })
 }
 
-/// `$XDG_RUNTIME_DIR`.
-pub(crate) fn runtime_dir() -> Option<PathBuf> {
-    std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The directories of `$LD_LIBRARY_PATH`, in order.
-pub fn library_path() -> Vec<PathBuf> {
-    std::env::var_os("LD_LIBRARY_PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+    #[test]
+    fn the_environment_is_read_once_because_the_program_may_change_it_any_time() {
+        let before = runtime_dir().map(Path::to_owned);
+        // SAFETY: no other test of this crate uses this variable, and Rust's own lock is held by all who read others.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/somewhere/else") };
+        assert_eq!(runtime_dir(), before.as_deref());
+    }
 }
