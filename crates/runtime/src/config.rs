@@ -1,5 +1,6 @@
 //! The settings of this process: the only place in a guest that reads the environment.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use xsched_core::Config;
@@ -16,7 +17,9 @@ pub(crate) fn runtime_dir() -> Option<&'static Path> {
 
 /// The directories of `$LD_LIBRARY_PATH`, in order.
 pub fn library_path() -> Vec<PathBuf> {
-    std::env::var_os("LD_LIBRARY_PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+    variable("LD_LIBRARY_PATH", is_secure())
+        .map(|path| std::env::split_paths(&path).collect())
+        .unwrap_or_default()
 }
 
 /// What the environment says, as far as a thread of ours may ask for it again: only the program's own threads may read the environment
@@ -30,7 +33,7 @@ fn environment() -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         let mut config = Config::default();
-        let ours: Vec<(String, String)> = std::env::vars_os()
+        let ours: Vec<(String, String)> = variables(is_secure())
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .filter(|(name, _)| name.starts_with("XSCHED_"))
             .collect();
@@ -38,9 +41,24 @@ fn environment() -> &'static Environment {
             crate::report::once(&problem.to_string());
         }
         let runtime_dir =
-            std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+            variable("XDG_RUNTIME_DIR", is_secure()).filter(|dir| !dir.is_empty()).map(PathBuf::from);
         Environment { config, runtime_dir }
     })
+}
+
+/// Whether this program has rights that its user does not have (setuid, file capabilities). Its environment is not to be trusted: it
+/// names libraries that are loaded.
+fn is_secure() -> bool {
+    // SAFETY: no preconditions.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+fn variables(is_secure: bool) -> impl Iterator<Item = (OsString, OsString)> {
+    (!is_secure).then(std::env::vars_os).into_iter().flatten()
+}
+
+fn variable(name: &str, is_secure: bool) -> Option<OsString> {
+    (!is_secure).then(|| std::env::var_os(name)).flatten()
 }
 
 #[cfg(test)]
@@ -53,5 +71,11 @@ mod tests {
         // SAFETY: no other test of this crate uses this variable, and Rust's own lock is held by all who read others.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/somewhere/else") };
         assert_eq!(runtime_dir(), before.as_deref());
+    }
+
+    #[test]
+    fn a_program_with_more_rights_than_its_user_takes_no_settings_from_him() {
+        assert!(!is_secure() && variable("PATH", false).is_some() && variables(false).next().is_some());
+        assert!(variable("PATH", true).is_none() && variables(true).next().is_none());
     }
 }
