@@ -71,6 +71,7 @@ pub(crate) const TESTS: &[Need] = &[
         probe: Probe::File("/usr/include/stdio.h"),
     },
     Need::program("readelf", "binutils"),
+    Need::program("kill", "procps"),
     Need::program("clinfo", "clinfo"),
     Need::program("ffmpeg", "ffmpeg"),
 ];
