@@ -6,8 +6,7 @@
 
 use crate::{guest, registry};
 use std::ffi::c_int;
-use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static LIFE: AtomicU64 = AtomicU64::new(1);
 
@@ -25,16 +24,17 @@ unsafe extern "C" {
     fn atexit(function: extern "C" fn()) -> c_int;
 }
 
-/// Asks the C library to tell about forks and the end of the process. Once per process.
+/// Asks the C library to tell about forks and the end of the process. Once per process, and without a lock that the child of a fork
+/// could inherit locked.
 pub(crate) fn watch() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.swap(true, Ordering::AcqRel) {
         // SAFETY: both functions are `extern "C"` without arguments and stay mapped (the library is linked with -z nodelete).
         unsafe {
             pthread_atfork(None, None, Some(in_child));
             atexit(at_exit);
         }
-    });
+    }
 }
 
 /// Runs in the child, with one thread: only async-signal-safe calls, no allocation, no lock.
@@ -48,5 +48,33 @@ unsafe extern "C" fn in_child() {
 extern "C" fn at_exit() {
     if let Some(guest) = guest::existing() {
         guest.open_for_good();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_child_of_a_fork_that_came_while_another_thread_makes_the_guest_makes_its_own() {
+        guest::someone_is_making(|| {
+            let waiting = std::thread::spawn(guest::guest);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            // SAFETY: the child makes its guest, as an unmodified program may, and ends; the alarm ends it if it hangs.
+            let status = unsafe {
+                let child = libc::fork();
+                if child == 0 {
+                    libc::alarm(10);
+                    libc::_exit(i32::from(guest::guest().is_none()));
+                }
+                let mut status = -1;
+                libc::waitpid(child, &raw mut status, 0);
+                status
+            };
+            assert_eq!(status, 0, "ended by signal {}", status & 0x7f);
+            waiting
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -49,6 +49,8 @@ pub fn guest() -> Option<&'static Guest> {
         return Some(guest);
     }
     let _errno = errno::Keep::new();
+    // First: the child of a fork that comes now must know that it is one.
+    fork::watch();
     let life = fork::life();
     if MAKING.swap(life, Ordering::AcqRel) == life {
         // Another thread is at it, or it has failed before. No lock: the child of a fork would inherit it locked.
@@ -66,6 +68,15 @@ pub fn guest() -> Option<&'static Guest> {
 static MAKING: AtomicU64 = AtomicU64::new(0);
 /// The life in which that came to an end.
 static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// Runs `body` as if another thread were making the guest; then that comes to nothing.
+#[cfg(test)]
+pub(crate) fn someone_is_making<R>(body: impl FnOnce() -> R) -> R {
+    MAKING.store(fork::life(), Ordering::Release);
+    let result = body();
+    MADE.store(fork::life(), Ordering::Release);
+    result
+}
 
 fn make() -> Option<&'static Guest> {
     let page = match SharedPage::create() {
@@ -94,7 +105,6 @@ fn make() -> Option<&'static Guest> {
         exiting: AtomicBool::new(false),
         watcher: Watcher::default(),
     }));
-    fork::watch();
     GUEST.store(std::ptr::from_ref(guest).cast_mut(), Ordering::Release);
     if let Err(e) = agent::start(guest) {
         report::once(&format!("this program runs unscheduled: cannot start a thread: {e}"));
