@@ -4,7 +4,7 @@ use super::Real;
 use super::queue::known;
 use crate::driver::{CL_COMPLETE, CL_SUCCESS, Handle, driver, handle_info};
 use std::ffi::{c_int, c_void};
-use xsched_runtime::{is_nested, nested};
+use xsched_runtime::{Queue, is_nested, nested};
 
 const CL_EVENT_COMMAND_QUEUE: u32 = 0x11D0;
 const CL_EVENT_COMMAND_EXECUTION_STATUS: u32 = 0x11D3;
@@ -23,16 +23,28 @@ pub(crate) unsafe extern "C" fn wait(count: u32, events: *const Handle) -> c_int
         // SAFETY: the caller's arguments.
         return unsafe { real(count, events) };
     }
+    // Whose they are is asked before: once an event is complete, a callback or another thread may release it for the last time.
+    let mut awaited = [None; MOST];
+    if !events.is_null() {
+        for (i, place) in awaited.iter_mut().enumerate().take(count as usize) {
+            // SAFETY: the program says that there are `count` events.
+            let event = unsafe { *events.add(i) };
+            // SAFETY: an event of the program's; one that is none would not fare better with the real function.
+            *place = unsafe { queue_of(event) }.map(|queue| (event, queue));
+        }
+    }
     // SAFETY: the program's arguments.
     let result = nested(|| unsafe { real(count, events) });
     if result == CL_SUCCESS {
-        for i in 0..count as usize {
-            // SAFETY: the real function has read `count` events there and found them valid.
-            unsafe { is_done(*events.add(i)) };
+        for (event, queue) in awaited.into_iter().flatten() {
+            queue.event_done(event as usize);
         }
     }
     result
 }
+
+/// Events of one wait that we look at.
+const MOST: usize = 16;
 
 /// `clGetEventInfo`: programs poll the status of their commands with it.
 pub(crate) unsafe extern "C" fn get_info(
@@ -49,22 +61,24 @@ pub(crate) unsafe extern "C" fn get_info(
     if name == CL_EVENT_COMMAND_EXECUTION_STATUS && result == CL_SUCCESS && !value.is_null() && !is_nested() {
         // SAFETY: the real function has just written the status there, a cl_int.
         if unsafe { value.cast::<c_int>().read_unaligned() } == CL_COMPLETE {
-            // SAFETY: a valid event.
-            unsafe { is_done(event) };
+            // SAFETY: a valid event: the thread that asks for its status has a reference.
+            if let Some(queue) = unsafe { queue_of(event) } {
+                queue.event_done(event as usize);
+            }
         }
     }
     result
 }
 
-/// The program knows that this event is complete.
+/// The queue that an event is of, if the program has it. A user event has none.
 ///
 /// # Safety
-/// A valid event.
-unsafe fn is_done(event: Handle) {
-    let Some(driver) = driver() else { return };
-    // SAFETY: by the caller. A user event has no queue.
-    let queue = nested(|| unsafe { handle_info(driver.clGetEventInfo, event, CL_EVENT_COMMAND_QUEUE) });
-    if let Some(queue) = queue.and_then(known) {
-        queue.event_done(event as usize);
+/// A valid event, or null.
+unsafe fn queue_of(event: Handle) -> Option<&'static Queue> {
+    let get = driver()?.clGetEventInfo;
+    if event.is_null() {
+        return None;
     }
+    // SAFETY: by the caller.
+    nested(|| unsafe { handle_info(get, event, CL_EVENT_COMMAND_QUEUE) }).and_then(known)
 }
