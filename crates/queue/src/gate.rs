@@ -87,7 +87,8 @@ impl Epoch {
         self.0
     }
 
-    fn next(self) -> Epoch {
+    /// The one after it.
+    pub fn next(self) -> Epoch {
         Epoch((self.0 + 1) & (u32::MAX >> EPOCH_SHIFT))
     }
 }

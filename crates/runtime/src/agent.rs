@@ -14,6 +14,7 @@ use std::time::Duration;
 use xsched_ipc::guest::{Hello, Session};
 use xsched_ipc::heartbeat::Heartbeat;
 use xsched_ipc::{Error, address};
+use xsched_queue::gate::Epoch;
 
 /// Between two attempts to attach.
 const RETRY: Duration = Duration::from_millis(500);
@@ -65,8 +66,8 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
 fn run(guest: &'static Guest) {
     let mut quiet = false;
     while !guest.is_exiting() {
-        let link = match attach(guest) {
-            Ok(link) => Arc::new(link),
+        let (link, epoch) = match attach(guest) {
+            Ok((link, epoch)) => (Arc::new(link), epoch),
             Err(Failure::ForGood(why)) => {
                 report::once(&format!("{why}: this program runs on unscheduled"));
                 return guest.open_for_good();
@@ -83,7 +84,6 @@ fn run(guest: &'static Guest) {
         };
         quiet = false;
         LINK.store(Arc::as_ptr(&link).cast_mut(), Ordering::Release);
-        let epoch = guest.epoch();
         guest.set_link(Some(Arc::clone(&link)));
         // The server has read the page once; what came after that rings from now on.
         link.ring_doorbell();
@@ -105,21 +105,22 @@ enum Failure {
     ForGood(String),
 }
 
-fn attach(guest: &Guest) -> Result<Link, Failure> {
+/// Attaches, with an epoch that the server knows the gates by.
+fn attach(guest: &Guest) -> Result<(Link, Epoch), Failure> {
     let config = guest.config;
     let candidates = address::candidates(config.socket.as_deref(), config::runtime_dir());
     let mut failures = Vec::new();
     for path in &candidates {
-        // A hello that failed uses its epoch up.
+        let epoch = guest.renew_epoch();
         let hello = Hello {
-            epoch: guest.epoch(),
+            epoch,
             program: program_name(),
             group: config.group.clone(),
             hints: config.hints,
             control: None,
         };
         match xsched_ipc::guest::connect(path, guest.shared_page(), &hello, PATIENCE) {
-            Ok(session) => return Ok(Link { session }),
+            Ok(session) => return Ok((Link { session }, epoch)),
             Err(e @ Error::Taken) => return Err(Failure::ForGood(e.to_string())),
             Err(e) => failures.push(e.to_string()),
         }

@@ -86,25 +86,7 @@ fn make() -> Option<&'static Guest> {
             return None;
         }
     };
-    let config = config::config();
-    for gate in page.page().gates() {
-        gate.start(Epoch::FIRST);
-        if config.on_no_server != OnNoServer::Run {
-            gate.hold(Holder::Local);
-        }
-    }
-    let guest: &'static Guest = Box::leak(Box::new(Guest {
-        config,
-        page,
-        devices: Mutex::default(),
-        queues: Mutex::default(),
-        producer: Mutex::default(),
-        link: Mutex::default(),
-        attached_once: Mutex::default(),
-        attach_tried: Condvar::default(),
-        exiting: AtomicBool::new(false),
-        watcher: Watcher::default(),
-    }));
+    let guest: &'static Guest = Box::leak(Box::new(Guest::new(page, config::config())));
     GUEST.store(std::ptr::from_ref(guest).cast_mut(), Ordering::Release);
     if let Err(e) = agent::start(guest) {
         report::once(&format!("this program runs unscheduled: cannot start a thread: {e}"));
@@ -132,6 +114,27 @@ pub(crate) fn abandon_in_child() {
 }
 
 impl Guest {
+    fn new(page: SharedPage, config: &'static Config) -> Guest {
+        for gate in page.page().gates() {
+            gate.start(Epoch::FIRST);
+            if config.on_no_server != OnNoServer::Run {
+                gate.hold(Holder::Local);
+            }
+        }
+        Guest {
+            config,
+            page,
+            devices: Mutex::default(),
+            queues: Mutex::default(),
+            producer: Mutex::default(),
+            link: Mutex::default(),
+            attached_once: Mutex::default(),
+            attach_tried: Condvar::default(),
+            exiting: AtomicBool::new(false),
+            watcher: Watcher::default(),
+        }
+    }
+
     /// The shared page.
     pub(crate) fn page(&self) -> &'static Page {
         self.page.page()
@@ -141,9 +144,16 @@ impl Guest {
         &self.page
     }
 
-    /// The epoch that all gates carry.
+    /// The epoch that all gates carry, but for the moment in which a thread parts.
     pub(crate) fn epoch(&self) -> Epoch {
         self.page().gate(0).map_or(Epoch::FIRST, |gate| gate.state().epoch())
+    }
+
+    /// Before a hello: a new epoch for all gates, on which they also agree if two threads that parted at once have left them apart.
+    pub(crate) fn renew_epoch(&self) -> Epoch {
+        let epoch = self.epoch().next();
+        self.page().gates().iter().for_each(|gate| gate.start(epoch));
+        epoch
     }
 
     /// Gives a native queue a slot. `None` if there is none left, which has been reported.
@@ -285,4 +295,24 @@ pub(crate) fn clock() -> Time {
 /// Says what happened in a slot.
 pub(crate) fn edge(kind: EdgeKind, slot: u16, generation: u32) -> Edge {
     Edge { kind, slot, generation }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_that_came_apart_agree_on_an_epoch_before_the_next_hello() {
+        let guest = Guest::new(SharedPage::create().unwrap(), config::config());
+        let gates = guest.page().gates();
+        // Two threads part at once, and the one that began later overtakes the other behind the first gate.
+        let (first, ahead) = (guest.epoch(), Epoch::from_number(guest.epoch().number() + 1).unwrap());
+        assert!(gates[0].rescue(first));
+        guest.part(ahead);
+        guest.part(first);
+        assert_ne!(gates[0].state().epoch(), gates[1].state().epoch());
+        let epoch = guest.renew_epoch();
+        assert!(gates.iter().all(|gate| gate.state().epoch() == epoch));
+        assert!(epoch.number() > ahead.number() + 1, "nobody has heard of it");
+    }
 }
