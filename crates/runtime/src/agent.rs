@@ -5,7 +5,7 @@
 //! keep it from opening a gate.
 
 use crate::guest::Guest;
-use crate::{config, report};
+use crate::{config, report, signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub(crate) fn start(guest: &'static Guest) -> io::Result<()> {
 
 /// Starts a thread of ours: named, and with all signals blocked, so that the program's handlers run on the program's threads.
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let _blocked = Signals::block_all();
+    let _blocked = signals::Blocked::all();
     std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(body).map(drop)
 }
 
@@ -154,28 +154,5 @@ pub(crate) fn close_in_child() {
     // SAFETY: null, or a link that was alive in the parent at the moment of the fork, and of which the child has a copy.
     if let Some(link) = unsafe { LINK.swap(std::ptr::null_mut(), Ordering::AcqRel).as_ref() } {
         link.session.close_fds();
-    }
-}
-
-/// All signals blocked in this thread, as long as it lives.
-struct Signals(libc::sigset_t);
-
-impl Signals {
-    fn block_all() -> Signals {
-        // SAFETY: both sets are plain data that the calls fill in; the calls cannot fail with these arguments.
-        unsafe {
-            let mut all = std::mem::zeroed();
-            let mut before = std::mem::zeroed();
-            libc::sigfillset(&raw mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-            Signals(before)
-        }
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        // SAFETY: the set is the one that was in force before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
     }
 }

@@ -18,6 +18,7 @@ pub mod library;
 mod queue;
 mod registry;
 pub mod report;
+mod signals;
 mod thread;
 mod watcher;
 
