@@ -48,6 +48,7 @@ unsafe extern "C" fn in_child() {
 extern "C" fn at_exit() {
     if let Some(guest) = guest::existing() {
         guest.open_for_good();
+        guest.watcher.keep_out();
     }
 }
 

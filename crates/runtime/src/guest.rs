@@ -114,7 +114,7 @@ pub(crate) fn abandon_in_child() {
 }
 
 impl Guest {
-    fn new(page: SharedPage, config: &'static Config) -> Guest {
+    pub(crate) fn new(page: SharedPage, config: &'static Config) -> Guest {
         for gate in page.page().gates() {
             gate.start(Epoch::FIRST);
             if config.on_no_server != OnNoServer::Run {
@@ -233,7 +233,7 @@ impl Guest {
 
     /// Nothing is held back any more, until the end of the process.
     pub(crate) fn open_for_good(&self) {
-        self.exiting.store(true, Ordering::Release);
+        self.exiting.store(true, Ordering::SeqCst);
         self.part(self.epoch());
         for gate in self.page().gates() {
             gate.let_go(Holder::Local);
@@ -242,7 +242,7 @@ impl Guest {
     }
 
     pub(crate) fn is_exiting(&self) -> bool {
-        self.exiting.load(Ordering::Acquire)
+        self.exiting.load(Ordering::SeqCst)
     }
 
     pub(crate) fn link(&self) -> Option<Arc<Link>> {

@@ -5,7 +5,7 @@
 
 use crate::guest::{Guest, clock, edge};
 use crate::{errno, thread};
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::Level;
@@ -31,6 +31,8 @@ pub struct Queue {
     last_event: AtomicU64,
     /// Free for the platform.
     pub note: AtomicUsize,
+    /// The native queue goes, or is gone: whoever has the lock, or gets it, clears up.
+    gone: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -68,6 +70,7 @@ impl Queue {
             in_order: AtomicU32::new(0),
             last_event: AtomicU64::new(0),
             note: AtomicUsize::new(0),
+            gone: AtomicBool::new(false),
             inner: Mutex::default(),
         })))
     }
@@ -81,7 +84,7 @@ impl Queue {
         in_order: bool,
     ) -> Option<Edge> {
         let gate = self.guest.page().gate(device)?;
-        *self.lock()? = Inner { hw: Some(hw), ..Inner::default() };
+        self.with(|inner| *inner = Inner { hw: Some(hw), ..Inner::default() })?;
         self.gate.store(std::ptr::from_ref(gate).cast_mut(), Ordering::Release);
         self.in_order.store(u32::from(in_order), Ordering::Relaxed);
         self.last_event.store(0, Ordering::Relaxed);
@@ -90,14 +93,27 @@ impl Queue {
         Some(edge(EdgeKind::Created, self.index, tag.generation))
     }
 
-    /// The native queue is about to be released by its owner: nothing of ours touches it any more.
-    pub(crate) fn release(&self) {
+    /// The native queue is about to be released by its owner: nothing of ours begins to use it any more. False if something of ours may be
+    /// using it at this moment (this is a callback, and some thread, perhaps this one, is in a call of ours): then it must outlive that.
+    pub(crate) fn release(&self) -> bool {
         let _errno = errno::Keep::new();
-        let inner = self.lock().map(|mut inner| std::mem::take(&mut *inner));
+        self.gone.store(true, Ordering::SeqCst);
+        // Whoever has the lock clears up: this thread if it is to be had, else the one that has it, or gets it next.
+        self.with(|_| ());
+        !self.gone.load(Ordering::SeqCst)
+    }
+
+    /// Takes out what belongs to a native queue that is gone. Once: by whoever takes the flag back.
+    fn clear_up(&self, mut inner: MutexGuard<'_, Inner>) {
+        if !self.gone.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let left = std::mem::take(&mut *inner);
         self.slot.vacate();
+        drop(inner);
         self.guest.reclaim(edge(EdgeKind::Destroyed, self.index, self.generation.load(Ordering::Acquire)));
         // Marks are native events: released outside of the lock.
-        drop(inner);
+        drop(left);
     }
 
     /// Launches: `call` is the vendor's call on this thread. While the process is suspended this waits first.
@@ -114,7 +130,7 @@ impl Queue {
         let result = thread::nested(call);
         self.slot.activity.end();
         if gate.is_awaited() || gate.is_windowed() {
-            self.mark(begun.then);
+            self.mark(gate, begun.then);
         }
         Ok((result, Launched { then: begun.then, was_idle: begun.was_idle }))
     }
@@ -133,9 +149,7 @@ impl Queue {
         let gate = self.gate().state();
         if self.slot.completed.swap(then.begun(), Ordering::AcqRel) != then.begun() && !gate.is_free() {
             let _errno = errno::Keep::new();
-            if let Some(mut inner) = self.lock() {
-                inner.window.all_done(then.begun(), self.settings(), clock());
-            }
+            self.with(|inner| inner.window.all_done(then.begun(), self.settings(), clock()));
         }
         if gate.is_awaited() {
             let _errno = errno::Keep::new();
@@ -220,11 +234,12 @@ impl Queue {
             if !gate.is_windowed() {
                 return Ok(());
             }
-            let Some(mut inner) = self.lock() else { return Ok(()) };
-            let admission = inner.window.admit(launched, self.settings(), since, clock());
-            self.slot.completed.fetch_max(inner.window.completed(), Ordering::AcqRel);
-            drop(inner);
-            let Admission::NotBefore(time) = admission else { return Ok(()) };
+            let admission = self.with(|inner| {
+                let admission = inner.window.admit(launched, self.settings(), since, clock());
+                self.slot.completed.fetch_max(inner.window.completed(), Ordering::AcqRel);
+                admission
+            });
+            let Some(Admission::NotBefore(time)) = admission else { return Ok(()) };
             if !flushed {
                 self.guest.flush_all();
                 flushed = true;
@@ -249,31 +264,26 @@ impl Queue {
                 self.guest.rescue_if_stale();
             }
         }
-        if let Some(mut inner) = self.lock() {
-            inner.window.interrupted();
-        }
+        self.with(|inner| inner.window.interrupted());
         Ok(())
     }
 
     /// After a launch while others wait or may come: progress is marked now and then.
     #[cold]
-    fn mark(&self, then: Snapshot) {
+    fn mark(&self, gate: GateState, then: Snapshot) {
         let _errno = errno::Keep::new();
-        if let Some(mut inner) = self.lock() {
-            let Inner { hw, window, .. } = &mut *inner;
+        self.with(|Inner { hw, window, .. }| {
             if let Some(hw) = hw {
-                thread::nested(|| window.launched(then.begun(), &**hw, self.settings()));
+                window.launched(then.begun(), &**hw, self.settings());
             }
+        });
+        if gate.is_awaited() {
+            self.guest.watcher.wake(self.guest);
         }
-        self.guest.watcher.wake(self.guest);
     }
 
     pub(crate) fn flush(&self) {
-        if let Some(inner) = self.lock()
-            && let Some(hw) = &inner.hw
-        {
-            let _ = thread::nested(|| hw.flush());
-        }
+        self.with(|inner| inner.hw.as_ref().map(|hw| hw.flush()));
     }
 
     /// The watcher's look: finds out whether the queue is idle if nobody else does. Returns whether it should look again.
@@ -286,20 +296,19 @@ impl Queue {
         if now.inside() != 0 {
             return true;
         }
-        let Some(mut inner) = self.lock() else { return true };
-        let Inner { hw: Some(hw), window, watched } = &mut *inner else { return false };
-        // A mark of ours only behind a queue that did not move since the last look.
-        if *watched == Some(now) && !window.has_mark_behind(now.begun()) {
-            let _ = thread::nested(|| {
+        let completed = self.with(|Inner { hw, window, watched }| {
+            let hw = hw.as_ref()?;
+            // A mark of ours only behind a queue that did not move since the last look.
+            if *watched == Some(now) && !window.has_mark_behind(now.begun()) {
                 window.mark(now.begun(), &**hw);
-                hw.flush()
-            });
-        }
-        *watched = Some(now);
-        thread::nested(|| window.look(now.begun(), clock()));
-        let completed = window.completed();
+                let _ = hw.flush();
+            }
+            *watched = Some(now);
+            window.look(now.begun(), clock());
+            Some(window.completed())
+        });
+        let Some(Some(completed)) = completed else { return false };
         self.slot.completed.fetch_max(completed, Ordering::AcqRel);
-        drop(inner);
         if completed == now.begun() {
             self.synced(now);
             return false;
@@ -307,9 +316,15 @@ impl Queue {
         true
     }
 
-    /// Held across vendor calls, so a thread that may be inside one (in a callback) does not wait for it.
-    fn lock(&self) -> Option<MutexGuard<'_, Inner>> {
-        if thread::may_wait() { self.inner.lock().ok() } else { self.inner.try_lock().ok() }
+    /// Works on what the lock protects, vendor's calls included; `None` if the native queue is gone. The lock is held across vendor calls, so a thread that may
+    /// be inside one already (in a callback) does not wait for it, and gets `None` too.
+    fn with<R>(&self, work: impl FnOnce(&mut Inner) -> R) -> Option<R> {
+        let mut inner = if thread::may_wait() { self.inner.lock().ok() } else { self.inner.try_lock().ok() }?;
+        let result = (!self.gone.load(Ordering::SeqCst)).then(|| thread::nested(|| work(&mut inner)));
+        if self.gone.load(Ordering::SeqCst) {
+            self.clear_up(inner);
+        }
+        result
     }
 }
 

@@ -69,17 +69,17 @@ impl Registry {
         let old = self.queues().and_then(|mut queues| queues.insert(handle, queue));
         VERSION.fetch_add(1, Ordering::AcqRel);
         if let Some(old) = old {
-            old.release();
+            // Its native queue is gone already: the vendor has given the handle to another.
+            let _ = old.release();
         }
     }
 
-    /// Takes a queue out and ends it.
-    pub fn remove(&self, handle: usize) {
+    /// Takes a queue out and ends it. False if a call of ours may be using the native queue at this moment: it must outlive that.
+    #[must_use]
+    pub fn remove(&self, handle: usize) -> bool {
         let queue = self.queues().and_then(|mut queues| queues.remove(&handle));
         VERSION.fetch_add(1, Ordering::AcqRel);
-        if let Some(queue) = queue {
-            queue.release();
-        }
+        queue.is_none_or(Queue::release)
     }
 
     fn queues(&self) -> Option<MutexGuard<'static, HashMap<usize, &'static Queue>>> {

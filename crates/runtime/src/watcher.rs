@@ -20,6 +20,8 @@ const PRESENT: u32 = 1;
 #[derive(Debug, Default)]
 pub(crate) struct Watcher {
     state: AtomicU32,
+    /// Looks under way: threads that may be inside the vendor's library.
+    looks: AtomicU32,
 }
 
 impl Watcher {
@@ -36,16 +38,43 @@ impl Watcher {
         }
     }
 
-    fn run(&self, guest: &'static Guest) {
-        let mut needless = 0;
-        while needless < NEEDLESS && !guest.is_exiting() {
-            std::thread::sleep(LOOK);
-            let mut needed = false;
-            for queue in guest.queues() {
-                needed |= queue.watch();
+    /// At the end of the process, after `exiting` is set: waits until the watcher is out of the vendor's library, and stays out, for
+    /// that is torn down next. At most a moment: the watcher may wait in there for this very thread.
+    pub(crate) fn keep_out(&self) {
+        for _ in 0..100 {
+            if self.looks.load(Ordering::SeqCst) == 0 {
+                return;
             }
-            needless = if needed { 0 } else { needless + 1 };
+            std::thread::sleep(LOOK);
         }
-        self.state.store(ABSENT, Ordering::Release);
+    }
+
+    fn run(&self, guest: &'static Guest) {
+        loop {
+            let mut needless = 0;
+            while needless < NEEDLESS && !guest.is_exiting() {
+                std::thread::sleep(LOOK);
+                needless = if self.look(guest) { 0 } else { needless + 1 };
+            }
+            // Whoever called `wake` before this counted on us: one look more.
+            self.state.store(ABSENT, Ordering::SeqCst);
+            if !self.look(guest) || self.state.swap(PRESENT, Ordering::SeqCst) == PRESENT {
+                return;
+            }
+        }
+    }
+
+    /// Looks at all queues. Returns whether to look again.
+    fn look(&self, guest: &Guest) -> bool {
+        // SYNC POINT with `Guest::open_for_good` and `keep_out`: one sets exiting and then reads looks, the other the reverse.
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        let mut is_needed = false;
+        if !guest.is_exiting() {
+            for queue in guest.queues() {
+                is_needed |= queue.watch();
+            }
+        }
+        self.looks.fetch_sub(1, Ordering::SeqCst);
+        is_needed
     }
 }

@@ -105,8 +105,12 @@ handlers! {
     release(queue: Handle) -> c_int, RELEASE => |call, handle| {
         if let Some(queue) = known(handle)
             && queue.note.fetch_sub(1, Ordering::AcqRel) == 1
+            && !QUEUES.remove(handle as usize)
+            && RETAIN.address() as usize != 0
         {
-            QUEUES.remove(handle as usize);
+            // This is a callback inside, or beside, a call of ours on the queue. Rather than freed under it, the queue is kept for ever.
+            // SAFETY: clRetainCommandQueue, on a queue that is alive until the release below.
+            nested(|| unsafe { std::mem::transmute::<Handle, unsafe extern "C" fn(Handle) -> c_int>(RETAIN.address())(handle) });
         }
         nested(call)
     };
