@@ -43,6 +43,7 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
             "dlclose" => Cl::close(),
             "errno" => errno::report(&Work::new(Cl::get()?)?),
             "alarms" => signals::start(),
+            "sigpipe" => signals::end_at_broken_pipes(),
             "alarms-check" => signals::report(),
             "close-fds" => files::close_all(),
             "open-files" => files::open()?,

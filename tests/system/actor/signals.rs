@@ -41,3 +41,9 @@ pub(crate) fn report() {
     let (ours, xscheds) = (ON_OURS.load(Ordering::Relaxed), ON_XSCHEDS.load(Ordering::Relaxed));
     say(&format!("signals {} {xscheds}", if ours > 0 { "some" } else { "none" }));
 }
+
+/// As programs are that do not care about SIGPIPE; those in Rust ignore it.
+pub(crate) fn end_at_broken_pipes() {
+    // SAFETY: the default action is always allowed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}

@@ -1,5 +1,6 @@
 //! What XSched costs a program besides time: its threads, its signals, its errno and its fds.
 
+use std::process::Stdio;
 use test_system::machine::actor;
 use test_system::wait::{PATIENCE, millis, seconds};
 use test_system::{Machine, Program, Storm, eventually, stays};
@@ -54,6 +55,19 @@ fn calls_that_succeed_then_errno_stays_as_it_was_also_when_they_were_suspended()
     let mut suspended = machine.actor(0, &["errno", "sleep"]);
     assert_eq!(suspended.hears("errno"), "changed by []");
     assert!(machine.suspensions(suspended.pid()) > 0);
+}
+
+#[test]
+fn program_whose_stderr_is_a_broken_pipe_then_our_warnings_do_not_end_it() {
+    let machine = Machine::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = machine.run_command(0, actor(), &["sigpipe", "job", "exit:0"]);
+    // Warned of are the setting and that there is no server.
+    command.env("XSCHED_WINDOW", "5 parsecs").stdin(Stdio::null()).stderr(writer);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "job right\n");
 }
 
 #[test]
