@@ -39,6 +39,8 @@ const UNLEARNT: u64 = 2;
 const MOST: u64 = 4096;
 /// Without completion for this long, launches pass. Longer where single commands are known to be longer.
 const PATIENCE: Duration = Duration::from_millis(5);
+/// But never longer than this: what is learnt from a program that was not looked at for a while counts its pauses too.
+const MOST_PATIENCE: Duration = Duration::from_secs(10);
 /// The same, as long as the length of a command is unknown.
 const FIRST_PATIENCE: Duration = Duration::from_millis(25);
 /// The shortest and the longest sleep between two looks at the marks.
@@ -204,7 +206,7 @@ impl Window {
     }
 
     fn patience(&self) -> Duration {
-        self.per_command().map_or(FIRST_PATIENCE, |one| (one * 4).max(PATIENCE))
+        self.per_command().map_or(FIRST_PATIENCE, |one| one.saturating_mul(4).clamp(PATIENCE, MOST_PATIENCE))
     }
 }
 
@@ -354,6 +356,20 @@ mod tests {
         run.done(10);
         run.launch_all();
         assert!(!run.window.stalled);
+    }
+
+    #[test]
+    fn a_pause_of_an_hour_does_not_make_a_stall_last_for_hours() {
+        let mut run = Run::new();
+        assert_eq!(run.launch_all(), UNLEARNT);
+        run.done(run.launched);
+        run.pass(Duration::from_secs(3600));
+        assert!(run.launch_all() > 0);
+        assert!(run.window.per_command() > Some(Duration::from_secs(60)), "{:?}", run.window);
+        run.pass(MOST_PATIENCE - Duration::from_micros(1));
+        assert_eq!(run.launch_all(), 0);
+        run.pass(Duration::from_micros(1));
+        assert_eq!(run.launch_all(), 10_000);
     }
 
     #[test]
