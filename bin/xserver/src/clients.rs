@@ -4,10 +4,9 @@ use crate::devices::Devices;
 use std::fmt;
 use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId, Time};
-use xsched_hal::RemoteControl;
 use xsched_ipc::page::{DEVICES, Slot, Tag};
 use xsched_ipc::peer::Credentials;
-use xsched_ipc::server::{GuestPage, Newcomer};
+use xsched_ipc::server::{Control, GuestPage, Newcomer};
 use xsched_queue::gate::{Epoch, Stale, Verdict};
 
 /// An attached guest.
@@ -25,8 +24,12 @@ pub(crate) struct Guest {
     /// By slot, as far as slots were ever used.
     slots: Vec<Option<Known>>,
     asked_to_look: Option<Time>,
+    /// Its ring overflowed: all slots are to be read.
+    pub(crate) owes_scan: bool,
+    /// When they were, for that reason.
+    pub(crate) scanned: Option<Time>,
     /// Lent for the time of the attachment.
-    _control: Option<RemoteControl>,
+    _control: Option<Control>,
 }
 
 /// A queue that the scheduler was told of.
@@ -67,6 +70,8 @@ impl Guest {
             devices: [const { None }; DEVICES],
             slots: Vec::new(),
             asked_to_look: None,
+            owes_scan: false,
+            scanned: None,
             _control: control,
         }
     }

@@ -57,13 +57,21 @@ pub(crate) struct Answer {
 pub(crate) struct Links {
     table: HashMap<u32, Link>,
     quota: Quota,
+    /// A control client that does not read what it asked for costs memory.
+    control_quota: Quota,
     fresh: usize,
     last: u32,
 }
 
 impl Links {
     pub(crate) fn new() -> Links {
-        Links { table: HashMap::new(), quota: Quota::new("connections", 4352, 1024), fresh: 0, last: 0 }
+        Links {
+            table: HashMap::new(),
+            quota: Quota::new("connections", 4352, 1024),
+            control_quota: Quota::new("control connections", 256, 32),
+            fresh: 0,
+            last: 0,
+        }
     }
 
     /// Takes a connection in. The error says why not, and was said to the peer.
@@ -114,10 +122,19 @@ impl Links {
         match &link.role {
             Role::Fresh { .. } => self.fresh -= 1,
             Role::Guest { doorbell, .. } => poller.remove(doorbell),
-            Role::Control(_) => {}
+            Role::Control(_) => self.control_quota.put_back(link.connection.credentials().uid),
         }
         self.quota.put_back(link.connection.credentials().uid);
         Some(link)
+    }
+
+    /// A connection is a control client's, and has this to get. The error says why there is no room for it.
+    pub(crate) fn set_control(&mut self, number: u32, answer: Answer, poller: &Poller) -> Result<(), String> {
+        let Some(link) = self.table.get(&number) else { return Ok(()) };
+        if !matches!(link.role, Role::Control(_)) {
+            self.control_quota.take(link.connection.credentials().uid)?;
+        }
+        self.set_role(number, Role::Control(answer), poller).map_err(|e| e.to_string())
     }
 
     /// Sends a control client what waits for it, taking more from `more` while there is room. Then it is watched for what comes next: room

@@ -76,6 +76,8 @@ impl Server {
             }
             for source in sources {
                 self.hear(source, time);
+                // However much there is to hear from one, the others see that the server lives.
+                self.pulse.beat(now());
             }
             self.look_after_links(time);
             next = self.turn(now());
@@ -158,7 +160,9 @@ impl Server {
             Answered::List(listing) => answer.listing = Some(listing),
             Answered::Reply(reply) => answer.outbox.extend(reply.to_packets().unwrap_or_default()),
         }
-        let _ = self.links.set_role(number, Role::Control(answer), &self.poller);
+        if let Err(reason) = self.links.set_control(number, answer, &self.poller) {
+            return self.drop_link(number, &reason, time);
+        }
         self.send(number, time);
     }
 
@@ -244,6 +248,7 @@ impl Server {
             if let Err(reason) = self.guests.read_ring(client, time) {
                 self.drop_link(link, &reason, time);
             }
+            self.pulse.beat(now());
         }
     }
 

@@ -17,6 +17,8 @@ pub mod address;
 #[cfg(not(loom))]
 pub mod control;
 #[cfg(not(loom))]
+mod dispose;
+#[cfg(not(loom))]
 pub mod error;
 #[cfg(not(loom))]
 pub mod guest;

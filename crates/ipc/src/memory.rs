@@ -146,14 +146,15 @@ pub(crate) fn create(name: &CStr, length: usize, seals: SealFlags) -> Result<Own
 pub(crate) fn check(fd: BorrowedFd<'_>, length: usize, seals: SealFlags) -> Result<(), Error> {
     const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
     let bad = |why: String| Err(Error::BadPage(why));
+    // First, because it never waits, and only memory has seals; the calls below may wait for the owner of another file.
+    let has = match rustix::fs::fcntl_get_seals(fd) {
+        Ok(has) => has,
+        Err(errno) => return bad(format!("it is not a memfd that can be sealed: {errno}")),
+    };
     let kind = rustix::fs::fstatfs(fd).map_err(Error::system("fstatfs"))?.f_type;
     if kind != TMPFS_MAGIC {
         return bad(format!("it is a file on a file system of type {kind:#x}, not a memfd"));
     }
-    let has = match rustix::fs::fcntl_get_seals(fd) {
-        Ok(has) => has,
-        Err(errno) => return bad(format!("it has no seals: {errno}")),
-    };
     if !has.contains(seals) {
         return bad(format!("it is sealed by {has:?}, which lacks {:?}", seals - has));
     }

@@ -4,6 +4,7 @@
 //! sends is either a whole valid [`Message`] or an error; its fds are closed with it.
 
 use crate::control::Request;
+use crate::dispose::Strange;
 use crate::error::Error;
 use crate::peer::{self, Credentials};
 use crate::socket;
@@ -55,7 +56,20 @@ pub struct Newcomer {
     /// Its page.
     pub page: GuestPage,
     /// What it hands over.
-    pub control: Option<RemoteControl>,
+    pub control: Option<Control>,
+}
+
+/// A remote control that a guest lends for the time of its attachment.
+#[derive(Debug)]
+pub struct Control {
+    /// The control; its fds stay here.
+    pub remote: RemoteControl,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        drop(Strange(std::mem::take(&mut self.remote.fds)));
+    }
 }
 
 /// An eventfd that a guest rings. The server never reads it (the guest could make that wait): it is to be watched edge-triggered, and
@@ -140,14 +154,15 @@ impl Connection {
 
     /// What it wants next, if it said so already. After an error there is nothing left to do but to part.
     pub fn receive(&self) -> Result<Option<Message>, Error> {
-        let Some(packet) = socket::try_receive(self.socket.as_fd())? else { return Ok(None) };
+        let Some(mut packet) = socket::try_receive(self.socket.as_fd())? else { return Ok(None) };
+        let fds = Strange(std::mem::take(&mut packet.fds));
         let (kind, body) = match wire::open(&packet.bytes) {
             Err(Garbage::Version(theirs)) => return Err(Error::Version { theirs }),
             other => other?,
         };
         let message = match kind {
-            Kind::Hello => hello(body, packet.fds)?,
-            Kind::Request if packet.fds.is_empty() => Message::Request(Request::parse(body)?),
+            Kind::Hello => hello(body, fds)?,
+            Kind::Request if fds.0.is_empty() => Message::Request(Request::parse(body)?),
             Kind::Request => return Err(Garbage::Field("the number of fds").into()),
             other => return Err(Garbage::Kind(other as u16).into()),
         };
@@ -179,31 +194,42 @@ impl Connection {
     }
 }
 
+impl Drop for Connection {
+    /// What was sent and not read may hold fds that are last closed with the connection.
+    fn drop(&mut self) {
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        // More packets than a socket's buffer holds.
+        for _ in 0..4096 {
+            match socket::try_receive(self.socket.as_fd()) {
+                Ok(Some(mut packet)) => drop(Strange(std::mem::take(&mut packet.fds))),
+                Ok(None) | Err(Error::Closed | Error::System { .. }) => return,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-fn hello(body: &[u8], fds: Vec<OwnedFd>) -> Result<Message, Error> {
+fn hello(body: &[u8], mut fds: Strange) -> Result<Message, Error> {
     // Before anything else, for the rest of the hello may differ with the layout.
     let layout = body.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes));
     if let Some(theirs) = layout.filter(|layout| *layout != crate::page::LAYOUT) {
         return Err(Error::Layout { theirs });
     }
     let hello = wire::Hello::parse(body)?;
-    let mut fds = fds.into_iter();
-    let page = fds.next().ok_or(Garbage::Field("the number of fds"))?;
-    let rest: Vec<OwnedFd> = fds.collect();
-    if rest.len() != hello.control.as_ref().map_or(0, |control| control.fds) {
+    let Some(page) = fds.0.first() else { return Err(Garbage::Field("the number of fds").into()) };
+    if fds.0.len() - 1 != hello.control.as_ref().map_or(0, |control| control.fds) {
         return Err(Garbage::Field("the number of fds").into());
     }
-    let control = hello.control.as_ref().map(|control| RemoteControl {
-        kind: control.kind,
-        fds: rest,
-        blob: control.blob.clone(),
-    });
     let page = GuestPage::map(page.as_fd())?;
+    let control = hello.control.as_ref().map(|control| Control {
+        remote: RemoteControl { kind: control.kind, fds: fds.0.split_off(1), blob: control.blob.clone() },
+    });
     match page.gates().iter().map(|gate| gate.state().epoch()).find(|epoch| *epoch != hello.epoch) {
         Some(epoch) => {
             let (gate, hello) = (epoch.number(), hello.epoch.number());

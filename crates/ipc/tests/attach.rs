@@ -87,7 +87,8 @@ fn a_guest_attaches_and_both_see_page_doorbell_and_heartbeat() {
         let Ok(Message::Hello(newcomer)) = message else { panic!() };
         let Newcomer { hello, page: mapped, control } = *newcomer;
         assert_eq!((hello.program.as_str(), hello.epoch), ("p", Epoch::FIRST));
-        assert_eq!(control.map(|c| (c.kind, c.fds.len(), c.blob)), Some((7, 1, vec![1, 2])));
+        let control = control.as_ref().map(|c| (c.remote.kind, c.remote.fds.len(), c.remote.blob.clone()));
+        assert_eq!(control, Some((7, 1, vec![1, 2])));
         assert_eq!(connection.credentials().pid, std::process::id());
         assert!(connection.pidfd().is_some());
         let (pulse, bell) = (Pulse::create().unwrap(), doorbell().unwrap());
