@@ -26,7 +26,12 @@ pub fn now() -> Time {
 
 /// Guest: the server's sign of life.
 #[derive(Debug)]
-pub struct Heartbeat(Mapping<AtomicU64>);
+pub struct Heartbeat {
+    word: Mapping<AtomicU64>,
+    /// The word as it was last seen, and when it was first seen so, by our clock: the server's may be another (time namespaces).
+    seen: AtomicU64,
+    seen_since: AtomicU64,
+}
 
 /// Server: where the sign is given.
 #[derive(Debug)]
@@ -39,17 +44,23 @@ impl Heartbeat {
     /// Maps what the server sent.
     pub(crate) fn map(fd: BorrowedFd<'_>) -> Result<Heartbeat, Error> {
         crate::memory::check(fd, LENGTH, SealFlags::SHRINK)?;
-        Mapping::shared(fd, LENGTH, false).map(Heartbeat)
+        let word = Mapping::shared(fd, LENGTH, false)?;
+        Ok(Heartbeat { word, seen: AtomicU64::new(0), seen_since: AtomicU64::new(now().as_nanos()) })
     }
 
     /// When the server last took a turn.
     pub fn last(&self) -> Time {
-        Time::from_nanos(self.0.get().load(Ordering::Relaxed))
+        Time::from_nanos(self.word.get().load(Ordering::Relaxed))
     }
 
-    /// Whether the server took no turn for so long that it counts as gone.
+    /// Whether the server took no turn for so long that it counts as gone. To be asked again and again: it is known only from the second time on.
     pub fn is_stale(&self, now: Time) -> bool {
-        now.since(self.last()) > STALE_AFTER
+        let word = self.last().as_nanos();
+        // Two threads that ask at once may both find news; that only makes the server younger.
+        if self.seen.swap(word, Ordering::Relaxed) != word {
+            self.seen_since.store(now.as_nanos(), Ordering::Relaxed);
+        }
+        now.since(Time::from_nanos(self.seen_since.load(Ordering::Relaxed))) > STALE_AFTER
     }
 }
 

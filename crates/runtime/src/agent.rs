@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 use xsched_ipc::guest::{Hello, Session};
-use xsched_ipc::heartbeat::Heartbeat;
+use xsched_ipc::heartbeat::{Heartbeat, now};
 use xsched_ipc::{Error, address};
 use xsched_queue::gate::Epoch;
 
@@ -83,6 +83,7 @@ fn run(guest: &'static Guest) {
             }
         };
         quiet = false;
+        let since = now();
         LINK.store(Arc::as_ptr(&link).cast_mut(), Ordering::Release);
         guest.set_link(Some(Arc::clone(&link)));
         // The server has read the page once; what came after that rings from now on.
@@ -91,8 +92,12 @@ fn run(guest: &'static Guest) {
         guest.set_link(None);
         guest.part(epoch);
         LINK.store(std::ptr::null_mut(), Ordering::Release);
-        if guest.shared_page().fd().is_ok() {
+        if guest.shared_page().fd().is_ok() && !guest.is_exiting() {
             report::once(&format!("{reason}: this program runs on unscheduled until xserver is back"));
+        }
+        // A server that takes us in and drops us at once is not asked all the time.
+        if now().since(since) < RETRY {
+            std::thread::sleep(RETRY);
         }
     }
 }

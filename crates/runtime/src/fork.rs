@@ -37,6 +37,16 @@ pub(crate) fn watch() {
     }
 }
 
+/// Asks to be told of the end once more: handlers run last in, first out, and a vendor may have put in its own at the first launch. Ours
+/// has to be before it once a thread of ours calls the vendor.
+pub(crate) fn watch_exit_again() {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.swap(true, Ordering::AcqRel) {
+        // SAFETY: as above. The handler may run twice.
+        unsafe { atexit(at_exit) };
+    }
+}
+
 /// Runs in the child, with one thread: only async-signal-safe calls, no allocation, no lock.
 unsafe extern "C" fn in_child() {
     LIFE.fetch_add(1, Ordering::AcqRel);

@@ -19,6 +19,12 @@ use xsched_queue::window::{Admission, Settings, Window};
 /// How long a thread sleeps at a closed gate before it looks whether the server is still alive.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
 
+/// How long a thread sleeps when another one has the lock of a queue, and how often until it goes on without: that one may be in a callback of
+/// the program's, inside a call of ours, and wait for this thread.
+const LOOK_AGAIN: Duration = Duration::from_micros(50);
+const ADMIT_LOOKS: u32 = 200;
+const RELEASE_LOOKS: u32 = 1_000;
+
 /// One native queue, in its slot.
 pub struct Queue {
     guest: &'static Guest,
@@ -84,12 +90,14 @@ impl Queue {
         in_order: bool,
     ) -> Option<Edge> {
         let gate = self.guest.page().gate(device)?;
-        self.with(|inner| *inner = Inner { hw: Some(hw), ..Inner::default() })?;
         self.gate.store(std::ptr::from_ref(gate).cast_mut(), Ordering::Release);
         self.in_order.store(u32::from(in_order), Ordering::Relaxed);
         self.last_event.store(0, Ordering::Relaxed);
         let tag = self.slot.occupy(device, level);
         self.generation.store(tag.generation, Ordering::Release);
+        // Last: without a native queue, nobody looks at the rest.
+        let mut inner = self.inner.lock().ok()?;
+        *inner = Inner { hw: Some(hw), ..Inner::default() };
         Some(edge(EdgeKind::Created, self.index, tag.generation))
     }
 
@@ -98,9 +106,18 @@ impl Queue {
     pub(crate) fn release(&self) -> bool {
         let _errno = errno::Keep::new();
         self.gone.store(true, Ordering::SeqCst);
-        // Whoever has the lock clears up: this thread if it is to be had, else the one that has it, or gets it next.
-        self.with(|_| ());
-        !self.gone.load(Ordering::SeqCst)
+        // Whoever has the lock clears up: this thread if it is to be had soon, else the one that has it, or gets it next.
+        for _ in 0..RELEASE_LOOKS {
+            self.with(|_| ());
+            if !self.gone.load(Ordering::SeqCst) {
+                return true;
+            }
+            if !thread::may_wait() {
+                break;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        false
     }
 
     /// Takes out what belongs to a native queue that is gone. Once: by whoever takes the flag back.
@@ -225,7 +242,7 @@ impl Queue {
         }
         let launched = then.begun().saturating_sub(1 + then.inside());
         let since = clock();
-        let mut flushed = false;
+        let (mut flushed, mut busy) = (false, 0);
         loop {
             let gate = self.gate().state();
             if !gate.is_open() {
@@ -239,7 +256,15 @@ impl Queue {
                 self.slot.completed.fetch_max(inner.window.completed(), Ordering::AcqRel);
                 admission
             });
-            let Some(Admission::NotBefore(time)) = admission else { return Ok(()) };
+            let time = match admission {
+                Some(Admission::Now) => return Ok(()),
+                Some(Admission::NotBefore(time)) => time,
+                None if busy == ADMIT_LOOKS => return Ok(()),
+                None => {
+                    busy += 1;
+                    clock() + LOOK_AGAIN
+                }
+            };
             if !flushed {
                 self.guest.flush_all();
                 flushed = true;
@@ -296,7 +321,13 @@ impl Queue {
         if now.inside() != 0 {
             return true;
         }
-        let completed = self.with(|Inner { hw, window, watched }| {
+        // Waits for the lock: the watcher has nothing that others could wait for.
+        let Ok(inner) = self.inner.lock() else { return false };
+        let completed = self.with_locked(inner, |Inner { hw, window, watched }| {
+            // The slot may have begun another life meanwhile.
+            if self.snapshot() != now {
+                return Some(0);
+            }
             let hw = hw.as_ref()?;
             // A mark of ours only behind a queue that did not move since the last look.
             if *watched == Some(now) && !window.has_mark_behind(now.begun()) {
@@ -316,10 +347,17 @@ impl Queue {
         true
     }
 
-    /// Works on what the lock protects, vendor's calls included; `None` if the native queue is gone. The lock is held across vendor calls, so a thread that may
-    /// be inside one already (in a callback) does not wait for it, and gets `None` too.
+    /// Works on what the lock protects, vendor's calls included; `None` if the native queue is gone, or if another thread has the lock. That is
+    /// not waited for: the other one may be inside a vendor's call, there in a callback of the program's, and wait for us.
     fn with<R>(&self, work: impl FnOnce(&mut Inner) -> R) -> Option<R> {
-        let mut inner = if thread::may_wait() { self.inner.lock().ok() } else { self.inner.try_lock().ok() }?;
+        self.with_locked(self.inner.try_lock().ok()?, work)
+    }
+
+    fn with_locked<R>(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        work: impl FnOnce(&mut Inner) -> R,
+    ) -> Option<R> {
         let result = (!self.gone.load(Ordering::SeqCst)).then(|| thread::nested(|| work(&mut inner)));
         if self.gone.load(Ordering::SeqCst) {
             self.clear_up(inner);

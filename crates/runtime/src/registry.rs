@@ -7,7 +7,7 @@
 use crate::fork;
 use crate::queue::Queue;
 use crate::thread::{self, Remembered};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -24,7 +24,7 @@ pub struct Registry {
 struct Table {
     /// The life of the process that it belongs to: the child of a fork starts with an empty table and an unlocked lock.
     life: u64,
-    queues: Mutex<HashMap<usize, &'static Queue>>,
+    queues: Mutex<BTreeMap<usize, &'static Queue>>,
 }
 
 impl Registry {
@@ -58,8 +58,13 @@ impl Registry {
         make: impl FnOnce() -> Option<&'static Queue>,
     ) -> Option<&'static Queue> {
         self.find(handle).or_else(|| {
-            let queue = make()?;
-            self.insert(handle, queue);
+            let fresh = make()?;
+            let queue = *self.queues()?.entry(handle).or_insert(fresh);
+            VERSION.fetch_add(1, Ordering::AcqRel);
+            if !std::ptr::eq(queue, fresh) {
+                // Another thread was faster, and launches on its own already.
+                let _ = fresh.release();
+            }
             Some(queue)
         })
     }
@@ -82,7 +87,7 @@ impl Registry {
         queue.is_none_or(Queue::release)
     }
 
-    fn queues(&self) -> Option<MutexGuard<'static, HashMap<usize, &'static Queue>>> {
+    fn queues(&self) -> Option<MutexGuard<'static, BTreeMap<usize, &'static Queue>>> {
         let life = fork::life();
         let mut table = self.table.load(Ordering::Acquire);
         // SAFETY: tables are leaked boxes, so a pointer that was stored stays valid.

@@ -2,12 +2,12 @@
 
 use crate::signals;
 use rustix::fd::BorrowedFd;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 /// Writes `xsched: <text>` once: the same text is not written again.
 pub fn once(text: &str) {
-    static SAID: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    static SAID: Mutex<Option<BTreeSet<String>>> = Mutex::new(None);
     // The lock is not waited for, because the child of a fork may have it locked for ever; at worst a line comes twice.
     let fresh = SAID.try_lock().map_or(true, |mut said| {
         let said = said.get_or_insert_default();

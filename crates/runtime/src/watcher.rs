@@ -4,7 +4,7 @@
 //! asks the vendor's library, so it is not the agent. It ends itself after a while without need.
 
 use crate::guest::Guest;
-use crate::report;
+use crate::{fork, report};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ impl Watcher {
         {
             return;
         }
+        fork::watch_exit_again();
         if let Err(e) = crate::agent::spawn("xsched-watcher", move || guest.watcher.run(guest)) {
             self.state.store(ABSENT, Ordering::Release);
             report::once(&format!("cannot start a thread to watch the device's progress: {e}"));

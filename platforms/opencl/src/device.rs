@@ -1,6 +1,7 @@
 //! The [`DeviceKey`] of an OpenCL device: the same for every driver that reaches the same hardware.
 //!
-//! Sources of the names: CL/cl.h, and the extensions cl_khr_pci_bus_info, cl_nv_device_attribute_query and cl_khr_device_uuid.
+//! Sources of the names: CL/cl.h, and the extensions cl_khr_pci_bus_info, cl_nv_device_attribute_query,
+//! cl_amd_device_attribute_query and cl_khr_device_uuid.
 
 use crate::driver::{Driver, Handle, handle_info, info};
 use xsched_core::DeviceKey;
@@ -12,6 +13,8 @@ const CL_DEVICE_PCI_BUS_INFO_KHR: u32 = 0x410F;
 const CL_DEVICE_PCI_BUS_ID_NV: u32 = 0x4008;
 const CL_DEVICE_PCI_SLOT_ID_NV: u32 = 0x4009;
 const CL_DEVICE_PCI_DOMAIN_ID_NV: u32 = 0x400A;
+/// A `cl_device_topology_amd` of 24 bytes: type (1: PCIe), and bus, device and function as its last three.
+const CL_DEVICE_TOPOLOGY_AMD: u32 = 0x4037;
 const CL_DEVICE_UUID_KHR: u32 = 0x106A;
 const CL_DEVICE_TYPE_CPU: u64 = 1 << 1;
 
@@ -48,6 +51,13 @@ pub(crate) unsafe fn key(driver: &Driver, device: Handle) -> DeviceKey {
         let domain = number(CL_DEVICE_PCI_DOMAIN_ID_NV).unwrap_or(0);
         // The slot id holds device and function as PCI does: 5 and 3 bits.
         return DeviceKey::pci(domain, narrow(bus), narrow(slot >> 3), narrow(slot & 7));
+    }
+    // SAFETY: as above.
+    if let Some(topology) = unsafe { info::<[u8; 24]>(get, device, CL_DEVICE_TOPOLOGY_AMD) }
+        && topology.first_chunk() == Some(&1u32.to_le_bytes())
+        && let Some([bus, device, function]) = topology.last_chunk()
+    {
+        return DeviceKey::pci(0, *bus, *device, *function);
     }
     // SAFETY: as above.
     if let Some(uuid) = unsafe { info::<[u8; 16]>(get, device, CL_DEVICE_UUID_KHR) } {

@@ -4,7 +4,7 @@
 
 use super::Real;
 use crate::driver::{CL_SUCCESS, Handle};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::sync::Mutex;
 use xsched_runtime::report;
@@ -14,9 +14,9 @@ pub(crate) static RETAIN: Real = Real::new();
 pub(crate) static RELEASE: Real = Real::new();
 
 /// Command buffers of the program's, each with its first queue and the program's references.
-static BUFFERS: Mutex<Option<HashMap<usize, (usize, u32)>>> = Mutex::new(None);
+static BUFFERS: Mutex<Option<BTreeMap<usize, (usize, u32)>>> = Mutex::new(None);
 
-fn buffers<R>(look: impl FnOnce(&mut HashMap<usize, (usize, u32)>) -> R) -> Option<R> {
+fn buffers<R>(look: impl FnOnce(&mut BTreeMap<usize, (usize, u32)>) -> R) -> Option<R> {
     BUFFERS.lock().ok().map(|mut buffers| look(buffers.get_or_insert_default()))
 }
 
