@@ -16,8 +16,9 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
     for action in script {
         let (name, rest) = action.split_once(':').unwrap_or((action, ""));
         match name {
-            "work" => work(1)?,
-            "work-deep" => work(64)?,
+            "work" => repeat(|work| work.steps(1))?,
+            "work-deep" => repeat(|work| work.steps(64))?,
+            "check" => repeat(|work| if work.job()? { Ok(()) } else { Err("a job is WRONG".into()) })?,
             "job" => say(if Work::new(Cl::get()?)?.job()? { "job right" } else { "job WRONG" }),
             "platforms" => {
                 say(&format!("platforms {}", Cl::get()?.platforms().map_or_else(|e| e, |_| "found".into())))
@@ -54,13 +55,13 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Launches kernels on a thread, `depth` of them before each wait, as long as the process lives; returns after the first.
-fn work(depth: u32) -> Result<(), String> {
+/// Makes such steps on a thread as long as the process lives; returns after the first.
+fn repeat(step: fn(&Work) -> Result<(), String>) -> Result<(), String> {
     let worker = move || -> Result<(), String> {
         let work = Work::new(Cl::get()?)?;
         let mut said = Instant::now();
         loop {
-            work.steps(depth)?;
+            step(&work)?;
             let steps = STEPS.fetch_add(1, Ordering::Relaxed) + 1;
             if steps == 1 || said.elapsed() > Duration::from_millis(20) {
                 say(&format!("step {steps}"));

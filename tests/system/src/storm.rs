@@ -25,14 +25,8 @@ impl Storm {
         let ends = Arc::new(AtomicBool::new(false));
         let is_over = ends.clone();
         let thread = std::thread::spawn(move || {
-            let mut random = seed | 1;
-            let mut pause = |most: u64| {
-                // Xorshift: which numbers come does not matter, only that they come again with the same seed.
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                std::thread::sleep(millis(1 + random % most));
-            };
+            let mut random = Random::new(seed);
+            let mut pause = |most| std::thread::sleep(millis(1 + random.below(most)));
             while !is_over.load(Ordering::Relaxed) {
                 rival.wants_the_device();
                 pause(8);
@@ -52,5 +46,24 @@ impl Drop for Storm {
         {
             std::panic::resume_unwind(panic);
         }
+    }
+}
+
+/// Numbers that come again with the same seed; that is all that they are good for (xorshift).
+#[derive(Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The row of numbers of this seed.
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next one, from 0 to `end - 1`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % end
     }
 }

@@ -1,6 +1,7 @@
 //! Real processes, a real xserver, a real OpenCL driver. What happened and in which order is asserted, with generous bounds; exact
 //! times are for benchmarks.
 
+mod chaos;
 mod exits;
 mod forks;
 mod guest_lives;
