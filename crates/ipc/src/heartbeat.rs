@@ -99,8 +99,22 @@ mod tests {
         let heartbeat = Heartbeat::map(pulse.fd()).unwrap();
         pulse.beat(Time::from_nanos(7));
         assert_eq!(heartbeat.last(), Time::from_nanos(7));
-        assert!(heartbeat.is_stale(Time::from_nanos(8) + STALE_AFTER));
-        assert!(!heartbeat.is_stale(Time::from_nanos(7) + STALE_AFTER));
         assert!(Mapping::<AtomicU64>::shared(pulse.fd(), LENGTH, true).is_err());
+    }
+
+    #[test]
+    fn a_server_is_stale_when_its_beat_does_not_change_for_a_while_of_our_own_clock() {
+        let pulse = Pulse::create().unwrap();
+        let heartbeat = Heartbeat::map(pulse.fd()).unwrap();
+        // The server's clock is far behind, or far ahead: another time namespace.
+        for theirs in [7, u64::MAX - 7] {
+            pulse.beat(Time::from_nanos(theirs));
+            let ours = Time::from_nanos(1_000_000_000_000);
+            assert!(!heartbeat.is_stale(ours));
+            assert!(!heartbeat.is_stale(ours + STALE_AFTER));
+            assert!(heartbeat.is_stale(ours + STALE_AFTER + Duration::from_nanos(1)));
+            pulse.beat(Time::from_nanos(theirs - 1));
+            assert!(!heartbeat.is_stale(ours + STALE_AFTER * 2));
+        }
     }
 }

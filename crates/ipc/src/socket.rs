@@ -1,5 +1,6 @@
 //! SEQPACKET sockets: whole packets with fds, never waiting, or only until a point in time.
 
+use crate::dispose::Strange;
 use crate::error::Error;
 use crate::heartbeat::now;
 use crate::wire::{MAX_FDS, MAX_PACKET};
@@ -17,6 +18,10 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Duration;
 use xsched_core::Time;
+
+/// Fds that the kernel lets one packet carry (`SCM_MAX_FD`). There is room for all, because those without it are closed by the kernel
+/// on the spot, which can take as long as their owner likes.
+const MOST_FDS: usize = 253;
 
 /// Until when to try, and how long that was, for messages.
 #[derive(Clone, Copy)]
@@ -118,7 +123,7 @@ pub(crate) fn try_send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'
 /// The next packet if one is there. [`Error::Closed`] at the end.
 pub(crate) fn try_receive(socket: BorrowedFd<'_>) -> Result<Option<Packet>, Error> {
     let mut bytes = vec![0; MAX_PACKET];
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_FDS))];
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST_FDS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let mut was_reset = false;
@@ -133,7 +138,7 @@ pub(crate) fn try_receive(socket: BorrowedFd<'_>) -> Result<Option<Packet>, Erro
             Err(errno) => return Err(Error::System { call: "recvmsg", errno }),
         }
     };
-    let fds = ancillary
+    let fds: Vec<OwnedFd> = ancillary
         .drain()
         .filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(fds) => Some(fds),
@@ -141,11 +146,14 @@ pub(crate) fn try_receive(socket: BorrowedFd<'_>) -> Result<Option<Packet>, Erro
         })
         .flatten()
         .collect();
-    // The kernel has closed the fds that found no room. An empty packet looks like the end, and is treated as such.
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    // An empty packet looks like the end, and is treated as such.
+    let is_cut = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
+    if is_cut || fds.len() > MAX_FDS {
+        drop(Strange(fds));
         return Err(crate::wire::Garbage::Field("the packet's length or number of fds").into());
     }
     if received.bytes == 0 {
+        drop(Strange(fds));
         return Err(Error::Closed);
     }
     bytes.truncate(received.bytes);
