@@ -359,7 +359,11 @@ impl Queue {
         work: impl FnOnce(&mut Inner) -> R,
     ) -> Option<R> {
         let result = (!self.gone.load(Ordering::SeqCst)).then(|| thread::nested(|| work(&mut inner)));
-        if self.gone.load(Ordering::SeqCst) {
+        drop(inner);
+        // Looked at behind the unlock: whoever set it then either finds the lock free or is seen here.
+        if self.gone.load(Ordering::SeqCst)
+            && let Ok(inner) = self.inner.try_lock()
+        {
             self.clear_up(inner);
         }
         result
