@@ -153,6 +153,13 @@ impl Program {
         })
     }
 
+    /// Its open fds, and its mappings of memory that it shares with a server.
+    pub fn holdings(&self) -> [usize; 2] {
+        let of = |what: &str| format!("/proc/{}/{what}", self.pid());
+        let maps = std::fs::read_to_string(of("maps")).unwrap();
+        [std::fs::read_dir(of("fd")).unwrap().count(), maps.matches("memfd:xsched").count()]
+    }
+
     /// The names of its threads, in order.
     pub fn threads(&self) -> Vec<String> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();

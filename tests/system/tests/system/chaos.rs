@@ -90,5 +90,10 @@ fn everything_at_random_then_programs_get_on_and_compute_right() {
     witness.stands_still_for(millis(300));
     rival.is_done();
     witness.goes_on_within(seconds(3));
+
+    // And no more is left of it all than a program has that saw nothing of it.
+    let fresh = machine.actor(0, &["check", "sleep"]);
+    eventually("a new one attaches", PATIENCE, || machine.is_attached(fresh.pid()));
+    eventually("nothing is left", seconds(5), || witness.holdings() == fresh.holdings());
     drop(server);
 }
