@@ -66,7 +66,9 @@ fn intel(target: &Path) -> Result<PathBuf> {
     if !driver.is_file() {
         eprintln!("installing intel-opencl-rt into {} (about 1 GB) …", venv.display());
         succeed(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        succeed(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "intel-opencl-rt"]))?;
+        // The second has libimf.so, which the first needs and does not ask for.
+        let packages = ["intel-opencl-rt", "intel-cmplr-lib-rt"];
+        succeed(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(packages))?;
         ensure!(driver.is_file(), "intel-opencl-rt was installed, but {} is not there", driver.display());
     }
     let folder = venv.join("only-intel");
