@@ -5,20 +5,30 @@ use crate::text::{hear, say};
 use crate::{errno, files, signals};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Steps of the worker.
 static STEPS: AtomicU64 = AtomicU64::new(0);
+/// The worker is to end after its step.
+static IS_TO_END: AtomicBool = AtomicBool::new(false);
+/// It has.
+static HAS_ENDED: AtomicBool = AtomicBool::new(false);
+
+/// A step of the worker.
+type Step = fn(&Work) -> Result<(), String>;
 
 /// Performs the actions in turn.
 pub(crate) fn perform(script: &[String]) -> Result<(), String> {
     for action in script {
         let (name, rest) = action.split_once(':').unwrap_or((action, ""));
         match name {
-            "work" => repeat(|work| work.steps(1))?,
-            "work-deep" => repeat(|work| work.steps(64))?,
-            "check" => repeat(|work| if work.job()? { Ok(()) } else { Err("a job is WRONG".into()) })?,
+            "begin" => begin(|work| work.steps(1)),
+            "work" => repeat(|work| work.steps(1)),
+            "work-deep" => repeat(|work| work.steps(64)),
+            "check" => repeat(|work| if work.job()? { Ok(()) } else { Err("a job is WRONG".into()) }),
+            // SAFETY: a function without arguments that stays there.
+            "join-at-exit" => drop(unsafe { libc::atexit(join_worker) }),
             "job" => say(if Work::new(Cl::get()?)?.job()? { "job right" } else { "job WRONG" }),
             "platforms" => {
                 say(&format!("platforms {}", Cl::get()?.platforms().map_or_else(|e| e, |_| "found".into())))
@@ -56,11 +66,19 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
 }
 
 /// Makes such steps on a thread as long as the process lives; returns after the first.
-fn repeat(step: fn(&Work) -> Result<(), String>) -> Result<(), String> {
+fn repeat(step: Step) {
+    begin(step);
+    while STEPS.load(Ordering::Relaxed) == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Makes such steps on a thread until it is to end; returns at once.
+fn begin(step: Step) {
     let worker = move || -> Result<(), String> {
         let work = Work::new(Cl::get()?)?;
         let mut said = Instant::now();
-        loop {
+        while !IS_TO_END.load(Ordering::Relaxed) {
             step(&work)?;
             let steps = STEPS.fetch_add(1, Ordering::Relaxed) + 1;
             if steps == 1 || said.elapsed() > Duration::from_millis(20) {
@@ -68,16 +86,22 @@ fn repeat(step: fn(&Work) -> Result<(), String>) -> Result<(), String> {
                 said = Instant::now();
             }
         }
+        Ok(())
     };
     std::thread::spawn(move || {
         if let Err(why) = worker() {
             say(&format!("failed {why}"));
         }
+        HAS_ENDED.store(true, Ordering::Release);
     });
-    while STEPS.load(Ordering::Relaxed) == 0 {
+}
+
+/// What programs do that end in order: the exit handler waits for the worker.
+extern "C" fn join_worker() {
+    IS_TO_END.store(true, Ordering::Relaxed);
+    while !HAS_ENDED.load(Ordering::Acquire) {
         std::thread::sleep(Duration::from_millis(1));
     }
-    Ok(())
 }
 
 /// The child performs a script of its own and ends; the parent goes on.

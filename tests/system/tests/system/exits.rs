@@ -19,6 +19,11 @@ fn return_from_main_while_a_thread_is_suspended_then_the_program_ends_well() {
 }
 
 #[test]
+fn exit_handler_that_waits_for_a_suspended_thread_then_it_does_not_wait_for_the_server() {
+    assert_eq!(end_of_suspended(&["join-at-exit", "work", "hear", "exit:3"]), End::Exit(3));
+}
+
+#[test]
 fn abort_while_a_thread_is_suspended_then_the_program_ends_by_that_signal() {
     assert_eq!(end_of_suspended(&["work", "hear", "abort"]), End::Signal(6));
 }

@@ -59,6 +59,17 @@ fn told_to_wait_for_a_server_then_the_first_launch_waits_until_one_comes() {
 }
 
 #[test]
+fn told_to_wait_for_a_server_that_does_not_come_then_the_program_can_still_end() {
+    let machine = Machine::new();
+    let mut program = with(&machine, &[("XSCHED_ON_NO_SERVER", "wait")], &["begin", "hear", "exit:3"]);
+    eventually("its thread waits", PATIENCE, || program.threads().contains(&"xsched-agent".into()));
+    std::thread::sleep(millis(500));
+    program.tell("");
+    assert_eq!(program.wait_for_end_within(seconds(5)), End::Exit(3));
+    assert_eq!(program.steps(), 0);
+}
+
+#[test]
 fn told_to_fail_without_a_server_then_launches_answer_device_not_available() {
     let machine = Machine::new();
     let mut program =
