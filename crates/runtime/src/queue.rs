@@ -275,7 +275,6 @@ impl Queue {
 
     /// Waits until no holder keeps the gate closed.
     fn wait_open(&self) -> Result<(), Refused> {
-        self.guest.flush_all();
         loop {
             let gate = self.gate().state();
             if gate.is_open() || self.guest.is_exiting() {
@@ -284,6 +283,8 @@ impl Queue {
             if gate.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
                 return Err(Refused);
             }
+            // Each time: a queue that another thread was busy with was left out.
+            self.guest.flush_all();
             self.gate().wait(gate, LOOK_AFTER);
             if self.gate().state().is_held_by(Holder::Server) {
                 self.guest.rescue_if_stale();
