@@ -24,10 +24,6 @@ pub(crate) struct Guest {
     /// By slot, as far as slots were ever used.
     slots: Vec<Option<Known>>,
     asked_to_look: Option<Time>,
-    /// Its ring overflowed: all slots are to be read.
-    pub(crate) owes_scan: bool,
-    /// When they were, for that reason.
-    pub(crate) scanned: Option<Time>,
     /// Lent for the time of the attachment.
     _control: Option<Control>,
 }
@@ -70,8 +66,6 @@ impl Guest {
             devices: [const { None }; DEVICES],
             slots: Vec::new(),
             asked_to_look: None,
-            owes_scan: false,
-            scanned: None,
             _control: control,
         }
     }

@@ -7,8 +7,8 @@ use crate::clients::{Guest, Known};
 use crate::devices::Devices;
 use crate::groups::Groups;
 use crate::quota::Quota;
+use crate::scans::Scans;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, DeviceKey, Event, QueueId, Time};
 use xsched_ipc::page::{Edge, EdgeKind, SLOTS, Slot};
 use xsched_ipc::peer::Credentials;
@@ -26,6 +26,7 @@ pub(crate) struct Guests {
     pub(crate) lingering: BTreeSet<QueueId>,
     /// Gates whose wish changed.
     pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
+    pub(crate) scans: Scans,
     devices: Devices,
     groups: Groups,
     quota: Quota,
@@ -41,6 +42,7 @@ impl Guests {
             places: HashMap::new(),
             lingering: BTreeSet::new(),
             unwritten: BTreeSet::new(),
+            scans: Scans::default(),
             devices: Devices::default(),
             groups: Groups::default(),
             quota: Quota::new("queues", 1 << 18, 1 << 17),
@@ -76,6 +78,7 @@ impl Guests {
     /// Forgets a guest; its gates are opened as far as they are still the server's.
     pub(crate) fn leave(&mut self, client: ClientId, now: Time) -> Option<Guest> {
         let guest = self.table.remove(&client)?;
+        self.scans.forget(client);
         guest.release();
         guest.keys().for_each(|key| self.devices.put_back(key));
         self.groups.leave(guest.credentials.uid, guest.group_name.as_deref());
@@ -102,25 +105,21 @@ impl Guests {
         for edge in edges {
             self.read_slot(client, edge.slot, Some(edge.kind), now)?;
         }
-        // All slots are many. A guest that overflows its ring all the time gets them read now and then: with the next look into all rings.
-        const NOT_BEFORE: Duration = Duration::from_millis(100);
-        let Some(guest) = self.table.get_mut(&client) else { return Ok(()) };
-        guest.owes_scan |= is_overflow;
-        if !guest.owes_scan || guest.scanned.is_some_and(|then| now.since(then) < NOT_BEFORE) {
-            return Ok(());
+        if is_overflow {
+            self.scans.add(client);
         }
-        guest.owes_scan = false;
-        guest.scanned = Some(now);
-        self.read_slots(client, now)
+        Ok(())
+    }
+
+    /// Reads the next stretch of slots whose ring overflowed. An error says whose page is wrong, and how.
+    pub(crate) fn scan(&mut self, now: Time) -> Result<(), (ClientId, String)> {
+        let Some((client, mut slots)) = self.scans.next(now) else { return Ok(()) };
+        slots.try_for_each(|slot| self.read_slot(client, slot, None, now)).map_err(|reason| (client, reason))
     }
 
     /// Reads all of the page, as it has to be after the hello.
     pub(crate) fn read_page(&mut self, client: ClientId, now: Time) -> Result<(), String> {
         self.read_ring(client, now)?;
-        self.read_slots(client, now)
-    }
-
-    fn read_slots(&mut self, client: ClientId, now: Time) -> Result<(), String> {
         (0..SLOTS as u16).try_for_each(|slot| self.read_slot(client, slot, None, now))
     }
 

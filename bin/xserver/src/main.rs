@@ -14,6 +14,7 @@ mod links;
 mod poller;
 mod quota;
 mod rights;
+mod scans;
 mod server;
 mod settings;
 mod signals;

@@ -79,6 +79,11 @@ impl Server {
                 // However much there is to hear from one, the others see that the server lives.
                 self.pulse.beat(now());
             }
+            if let Err((client, reason)) = self.guests.scan(time)
+                && let Some(link) = self.guests.table.get(&client).map(|guest| guest.link)
+            {
+                self.drop_link(link, &reason, time);
+            }
             self.look_after_links(time);
             next = self.turn(now());
         }
@@ -90,7 +95,7 @@ impl Server {
     fn until(&self, next: Option<Time>) -> Option<Time> {
         let is_watched =
             !self.guests.table.is_empty() || self.links.has_fresh() || self.accepting_again.is_some();
-        next.into_iter().chain(is_watched.then_some(self.beat_due)).min()
+        next.into_iter().chain(is_watched.then_some(self.beat_due)).chain(self.guests.scans.due()).min()
     }
 
     fn hear(&mut self, source: Source, time: Time) {
