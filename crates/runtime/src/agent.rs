@@ -11,10 +11,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
+use xsched_core::config::OnNoServer;
 use xsched_ipc::guest::{Hello, Session};
 use xsched_ipc::heartbeat::{Heartbeat, now};
 use xsched_ipc::{Error, address};
-use xsched_queue::gate::Epoch;
+use xsched_queue::gate::{Epoch, Holder};
 
 /// Between two attempts to attach.
 const RETRY: Duration = Duration::from_millis(500);
@@ -130,8 +131,14 @@ fn attach(guest: &Guest) -> Result<(Link, Epoch), Failure> {
             Err(e) => failures.push(e.to_string()),
         }
     }
-    let why = format!("no xserver, this program runs unscheduled ({})", failures.join("; "));
-    Err(Failure::ForNow(why))
+    // What is held at the start is let go by the first server.
+    let held = guest.page().gate(0).is_some_and(|gate| gate.state().is_held_by(Holder::Local));
+    let so = match config.on_no_server {
+        OnNoServer::Wait if held => "waits for one",
+        OnNoServer::Fail if held => "cannot launch",
+        _ => "runs unscheduled",
+    };
+    Err(Failure::ForNow(format!("no xserver, this program {so} ({})", failures.join("; "))))
 }
 
 /// Sleeps until the server ends the connection; does what it asks for until then. Answers its reason, if it gave one.

@@ -53,6 +53,7 @@ fn told_to_wait_for_a_server_then_the_first_launch_waits_until_one_comes() {
     eventually("it has begun", PATIENCE, || !program.output().is_empty());
     std::thread::sleep(millis(1500));
     assert_eq!(program.steps(), 0, "nothing is launched without a server");
+    assert!(program.warnings()[0].contains("this program waits"), "{:?}", program.warnings());
     let _server = machine.strict_server();
     program.goes_on_within(seconds(3));
     assert!(machine.is_attached(program.pid()));
@@ -64,9 +65,9 @@ fn told_to_wait_for_a_server_that_does_not_come_then_the_program_can_still_end()
     let mut program = with(&machine, &[("XSCHED_ON_NO_SERVER", "wait")], &["begin", "hear", "exit:3"]);
     eventually("its thread waits", PATIENCE, || program.threads().contains(&"xsched-agent".into()));
     std::thread::sleep(millis(500));
+    assert_eq!(program.steps(), 0);
     program.tell("");
     assert_eq!(program.wait_for_end_within(seconds(5)), End::Exit(3));
-    assert_eq!(program.steps(), 0);
 }
 
 #[test]
