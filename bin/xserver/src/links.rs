@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 use xsched_core::{ClientId, Time};
 use xsched_ipc::Error;
-use xsched_ipc::server::Connection;
+use xsched_ipc::server::{Connection, is_stuck};
 
 /// How long somebody may be silent before it said what it wants.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -83,7 +83,11 @@ impl Links {
                 .add(&connection, Source::Link(number), Wake::Readable)
                 .map_err(|e| format!("epoll_ctl: {e}"))
         };
-        if let Err(reason) = self.quota.take(uid).and_then(watch) {
+        let is_welcome = || match is_stuck() && uid != 0 {
+            true => Err("too many file descriptors of strangers wait to be closed".to_owned()),
+            false => Ok(()),
+        };
+        if let Err(reason) = is_welcome().and_then(|()| self.quota.take(uid)).and_then(watch) {
             connection.refuse(&reason);
             return Err(reason);
         }

@@ -6,7 +6,17 @@
 
 use rustix::fd::OwnedFd;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
+
+/// Fds that wait to be closed.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether so many fds wait to be closed that somebody seems to keep one from it. Then only root should be let in, for each newcomer may bring
+/// more.
+pub fn is_stuck() -> bool {
+    WAITING.load(Ordering::Relaxed) > 1_000
+}
 
 /// Fds from a stranger: disposed of at the end.
 #[derive(Debug, Default)]
@@ -25,9 +35,15 @@ fn dispose(fd: OwnedFd) {
     // Spares the thread the plain case; the owner may still undo it.
     let _ = rustix::net::sockopt::set_socket_linger(&fd, None);
     if let Some(closer) = closer() {
+        WAITING.fetch_add(1, Ordering::Relaxed);
         // If the thread is not there any more, the fd comes back in the error and is closed here.
         let _ = closer.send(fd);
     }
+}
+
+fn close(fd: OwnedFd) {
+    drop(fd);
+    WAITING.fetch_sub(1, Ordering::Relaxed);
 }
 
 fn closer() -> Option<&'static Sender<OwnedFd>> {
@@ -36,7 +52,7 @@ fn closer() -> Option<&'static Sender<OwnedFd>> {
         .get_or_init(|| {
             let (sender, strange) = channel::<OwnedFd>();
             let thread = std::thread::Builder::new().name("xserver-closer".into()).stack_size(64 * 1024);
-            thread.spawn(move || strange.into_iter().for_each(drop)).ok().map(|_| sender)
+            thread.spawn(move || strange.into_iter().for_each(close)).ok().map(|_| sender)
         })
         .as_ref()
 }

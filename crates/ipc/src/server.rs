@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use xsched_core::ClientId;
 use xsched_hal::RemoteControl;
 
+pub use crate::dispose::is_stuck;
 pub use crate::heartbeat::{EVERY as HEARTBEAT_EVERY, Pulse, now};
 pub use crate::memory::GuestPage;
 
