@@ -63,9 +63,10 @@ impl Program {
         self.output.lock().unwrap().clone()
     }
 
-    /// Whether all that it wrote has been read, which takes its end and that of all that share its output.
-    pub fn is_read(&self) -> bool {
-        self.readers.iter().all(JoinHandle::is_finished)
+    /// All that it wrote to its output, when it has ended with all that share its output. Its error output is complete then too.
+    pub fn whole_output(&self) -> Vec<String> {
+        eventually("its output ends", PATIENCE, || self.readers.iter().all(JoinHandle::is_finished));
+        self.output()
     }
 
     /// All that it wrote to its error output so far.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 use test_system::machine::program;
-use test_system::wait::{PATIENCE, millis, seconds};
+use test_system::wait::{millis, seconds};
 use test_system::{End, Machine, Program, Storm, eventually};
 
 /// Suspensions of a storm: what is asked for, or fewer where there is less time.
@@ -96,18 +96,12 @@ fn hashcat_then_it_cracks_the_same_list_natively_under_xsched_and_in_a_storm() {
 /// What the suite writes, when it has ended as it should.
 fn transcript(suite: &Program) -> Vec<String> {
     assert_eq!(suite.wait_for_end_within(seconds(300)), End::Exit(0), "{}", suite.errors());
-    complete(suite)
+    suite.whole_output()
 }
 
 fn output(program: Program, end: End) -> Vec<String> {
     assert_eq!(program.wait_for_end_within(seconds(300)), end, "{}", program.errors());
-    complete(&program)
-}
-
-/// The whole output, which may come a moment after the end.
-fn complete(program: &Program) -> Vec<String> {
-    eventually("its output is complete", PATIENCE, || program.is_read());
-    program.output()
+    program.whole_output()
 }
 
 /// Waits for the program's end, and sees to it that it was suspended.

@@ -109,6 +109,7 @@ fn program_that_closes_all_fds_then_it_runs_on_unscheduled_and_says_so() {
     program.tell("");
     program.goes_on_within(seconds(5));
     eventually("it is no client any more", seconds(2), || machine.find(program.pid()).is_none());
+    eventually("it has said why", seconds(2), || !program.warnings().is_empty());
     let warnings = program.warnings();
     assert!(warnings.len() == 1 && warnings[0].contains("has closed"), "{warnings:?}");
 }
