@@ -1,7 +1,7 @@
 //! The purpose of it all, with ordinary programs on both sides.
 
 use test_system::machine::program;
-use test_system::wait::{PATIENCE, seconds};
+use test_system::wait::{PATIENCE, millis, seconds};
 use test_system::{End, Machine, eventually};
 
 #[test]
@@ -53,4 +53,26 @@ fn urgent_program_of_a_group_then_its_members_are_not_suspended_for_each_other()
         other.goes_on_within(seconds(2));
     }
     assert_eq!([one.pid(), other.pid()].map(|pid| machine.suspensions(pid)), [0, 0]);
+}
+
+#[test]
+fn priority_changed_from_outside_then_a_suspended_program_runs_and_is_suspended_again() {
+    let machine = Machine::new();
+    let _server = machine.strict_server();
+    let program = machine.actor(0, &["work", "sleep"]);
+    eventually("it attaches", PATIENCE, || machine.is_attached(program.pid()));
+    program.goes_on_within(PATIENCE);
+    let rival = machine.rival(10);
+    rival.wants_the_device();
+    eventually("it is suspended", seconds(2), || machine.is_suspended(program.pid()));
+    let set_priority = |priority: &str| {
+        let pid = program.pid().to_string();
+        let output = machine.xcli().args(["hint", "--pid", &pid, "--priority", priority]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    set_priority("20");
+    program.goes_on_within(seconds(2));
+    set_priority("0");
+    eventually("it is suspended again", seconds(2), || machine.is_suspended(program.pid()));
+    program.stands_still_for(millis(300));
 }
