@@ -54,8 +54,11 @@ fn cargo_test(staged: &Path, target: &Path) -> Command {
         }
     }
     command.args(["test", "--no-fail-fast"]).env("STAGED_XSCHED", staged);
-    // Compiled kernels stay out of the user's home, and are there for the next time.
+    // What programs keep (compiled kernels, mostly) stays out of the user's home, and is there for the next time.
     command.env("POCL_CACHE_DIR", target.join("kernels"));
+    for kept in ["XDG_CACHE_HOME", "XDG_DATA_HOME"] {
+        command.env(kept, target.join("kept"));
+    }
     command
 }
 
