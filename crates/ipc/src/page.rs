@@ -154,7 +154,7 @@ pub enum EdgeKind {
     Destroyed = 2,
     /// It became ready.
     Ready = 3,
-    /// It became idle, while the device was contended.
+    /// It became idle, while others waited for that.
     Idle = 4,
 }
 

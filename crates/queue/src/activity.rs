@@ -11,7 +11,7 @@
 //! queue is ready. A queue that alternates launch and wait so switches *ready* without telling anybody; the server takes
 //! *reported* back when it believes that the queue is idle, which succeeds only while *ready* is off.
 //!
-//! SYNC POINTS. Launch against idle, launch against reclaim: one word, one step each. Idle edge against contention:
+//! SYNC POINTS. Launch against idle, launch against reclaim: one word, one step each. Idle edge against others that wait:
 //! [`Activity::try_idle`] clears *ready*, then the client looks whether the gate says *awaited*; the server sets *awaited*,
 //! then looks at *ready* ([`Activity::look`]). Both have a sequentially consistent fence in between, so at least one sees the other.
 
