@@ -1,7 +1,8 @@
 //! The scheduling daemon: knows every queue of the machine and decides, by a policy, which programs may launch.
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
-//! to them, `control` what xcli asks. Deliberately absent: threads (but the one in `ipc` that closes what strangers sent), waiting for anybody, and becoming a daemon by itself.
+//! to them, `control` what xcli asks. Deliberately absent: threads (but one in `ipc` that closes what strangers sent), waiting for
+//! anybody, and becoming a daemon by itself.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
