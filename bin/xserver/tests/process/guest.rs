@@ -2,7 +2,6 @@
 
 use crate::harness::{PATIENCE, Server};
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use xsched_core::{DeviceKey, Hint, HintKind, Hints, Level};
@@ -141,6 +140,7 @@ pub(crate) struct Process(pub(crate) Child);
 
 const SOCKET: &str = "TEST_GUEST_SOCKET";
 const PRIORITY: &str = "TEST_GUEST_PRIORITY";
+const USER: &str = "TEST_GUEST_USER";
 
 impl Process {
     /// Attaches, launches once, and then does nothing.
@@ -149,7 +149,7 @@ impl Process {
         command.args(["--exact", "guest::runs_as_a_guest_if_started_as_one", "--nocapture"]);
         command.env(SOCKET, server.socket()).env(PRIORITY, priority.to_string());
         if let Some(uid) = uid {
-            command.uid(uid).gid(uid);
+            command.env(USER, uid.to_string());
         }
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -173,6 +173,13 @@ impl Drop for Process {
 fn runs_as_a_guest_if_started_as_one() {
     let Some(socket) = std::env::var_os(SOCKET) else { return };
     let (page, priority) = (page(), std::env::var(PRIORITY).unwrap().parse().unwrap());
+    if let Ok(user) = std::env::var(USER) {
+        // Only now, because another user may not be let into the folder that this was built in. The thread that connects
+        // is the one whom the server sees.
+        let user = user.parse().unwrap();
+        rustix::thread::set_thread_gid(rustix::process::Gid::from_raw(user)).unwrap();
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user)).unwrap();
+    }
     let session = connect(Path::new(&socket), &page, Epoch::FIRST, "process", None, priority).unwrap();
     let guest = Guest { page, session, epoch: Epoch::FIRST };
     guest.create(0, 0);
