@@ -189,6 +189,11 @@ impl Guests {
         self.table.get(client)?.page.slot(*index)
     }
 
+    /// The queues of all users, as the quota counts them.
+    pub(crate) fn counted_queues(&self) -> usize {
+        self.quota.taken()
+    }
+
     /// The devices in use.
     pub(crate) fn device_keys(&self) -> Vec<DeviceKey> {
         self.devices.keys()

@@ -28,6 +28,11 @@ impl Quota {
         Ok(())
     }
 
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.total
+    }
+
     /// Puts one back that the user had.
     pub(crate) fn put_back(&mut self, uid: u32) {
         let Some(of_user) = self.by_user.get_mut(&uid) else { return };

@@ -22,6 +22,11 @@ impl Rights {
         }
     }
 
+    /// Those of root on a system without the group.
+    pub(crate) fn of_root(ceiling: u32) -> Rights {
+        Rights { own_uid: 0, service_group: None, ceiling: ceiling.into() }
+    }
+
     /// Whether it may steer everything.
     pub(crate) fn is_trusted(&self, who: &Credentials) -> bool {
         who.uid == 0 || who.uid == self.own_uid || self.service_group.is_some_and(|group| who.is_in(group))

@@ -43,6 +43,11 @@ impl Scans {
         self.waiting.retain(|scan| scan.client != client);
     }
 
+    /// Pages that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// When the next stretch is due, if anybody waits.
     pub(crate) fn due(&self) -> Option<Time> {
         self.waiting.front().map(|_| self.last.map_or(Time::ZERO, |last| last + EVERY))

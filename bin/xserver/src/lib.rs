@@ -1,0 +1,113 @@
+//! The scheduling daemon: knows every queue of the machine and decides, by a policy, which programs may launch.
+//!
+//! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
+//! to them, `control` what xcli asks. Deliberately absent: threads (but one in `ipc` that closes what strangers sent), waiting for
+//! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
+//! server without its sockets: `rehearsal`.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod clients;
+mod control;
+mod devices;
+mod groups;
+mod guests;
+mod links;
+mod poller;
+mod quota;
+pub mod rehearsal;
+mod rights;
+mod scans;
+mod server;
+mod settings;
+mod signals;
+mod turn;
+
+use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit};
+use settings::Settings;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+use xsched_core::Value;
+use xsched_ipc::server::Listener;
+use xsched_ipc::{Error, peer};
+use xsched_sched::Scheduler;
+
+/// Runs the daemon until a signal ends it.
+pub fn main() -> ExitCode {
+    let matches = settings::command().get_matches();
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    match Settings::read(&matches, std::env::vars_os(), Path::new(settings::FILE)) {
+        Ok(settings) => match serve(settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!("{error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(problems) => {
+            problems.iter().for_each(|problem| tracing::error!("{problem}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(settings: Settings) -> Result<()> {
+    let Settings { config, policy, sockets, port } = settings;
+    if let Some(port) = port {
+        tracing::warn!("port {port} is not used: there is no HTTP interface yet");
+    }
+    let signals = signals::Signals::catch().context("cannot catch signals")?;
+    let listener = listen(&sockets)?;
+    raise_limits();
+    let times = xsched_sched::Settings {
+        grace: config.grace,
+        lease: config.lease,
+        max_suspend: config.max_suspend,
+        ..Default::default()
+    };
+    let rights = rights::Rights::of_this_process(config.priority_ceiling);
+    let path = listener.path().to_owned();
+    let server = server::Server::new(listener, signals, Scheduler::new(policy, times), rights)?;
+    tracing::info!(
+        "xserver {} on {}, policy {policy}, grace {}, lease {}, max_suspend {}",
+        env!("CARGO_PKG_VERSION"),
+        path.display(),
+        config.grace.show(),
+        config.lease.show(),
+        config.max_suspend.show()
+    );
+    server.run()
+}
+
+/// The first place where a socket can be made. Where another server runs, there is no second one elsewhere.
+fn listen(sockets: &[PathBuf]) -> Result<Listener> {
+    let uid = rustix::process::geteuid().as_raw();
+    let is_public = uid == 0 || peer::user(peer::SERVICE) == Some(uid);
+    let mut failures = Vec::new();
+    for path in sockets {
+        match Listener::bind(path, is_public) {
+            Ok(listener) => return Ok(listener),
+            Err(error @ Error::AlreadyRuns { .. }) => return Err(error.into()),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    anyhow::bail!("no place for the socket (--socket names another): {}", failures.join("; "))
+}
+
+/// As many fds as the system lets us have, timers that ring when they should, and the first turn at the CPU, for on some devices the
+/// programs to be scheduled keep it busy. Without these the server still works.
+fn raise_limits() {
+    let _ = rustix::process::setpriority_process(None, -20);
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+}
