@@ -14,6 +14,7 @@ pub mod config;
 mod errno;
 mod fork;
 mod guest;
+pub mod intercept;
 pub mod library;
 mod queue;
 mod registry;
