@@ -36,12 +36,12 @@ pub unsafe extern "C" fn xsched_shim_bind(
     // SAFETY: by the caller.
     let slots: Vec<(&CStr, &AtomicPtr<c_void>)> =
         unsafe { (0..count).map(|i| (CStr::from_ptr(*names.add(i)), &*table.add(i))).collect() };
-    let Some((_, bind)) = PLATFORMS.iter().find(|(name, _)| *name == platform) else {
+    let Some(found) = PLATFORMS.iter().find(|found| found.name == platform) else {
         report::once(&format!("no platform {platform:?} in this library"));
         return 1;
     };
     // SAFETY: the slots belong to the functions of that platform, by the caller.
-    match unsafe { bind(Path::new(OsStr::from_bytes(stand_in.to_bytes())), &slots) } {
+    match unsafe { (found.bind)(Path::new(OsStr::from_bytes(stand_in.to_bytes())), &slots) } {
         Ok(()) => 0,
         Err(why) => {
             report::once(&why);

@@ -4,3 +4,4 @@
 
 pub mod bind;
 mod platforms;
+pub mod probe;

@@ -3,9 +3,22 @@
 use std::ffi::CStr;
 use std::path::Path;
 use std::sync::atomic::AtomicPtr;
+use xsched_runtime::probe::Probe;
 
 /// Fills a stand-in's table, or says what is missing.
 pub(crate) type Bind = unsafe fn(&Path, &[(&CStr, &AtomicPtr<std::ffi::c_void>)]) -> Result<(), String>;
 
-/// Name (as the stand-in gives it) and binding of each platform.
-pub(crate) const PLATFORMS: &[(&CStr, Bind)] = &[(c"opencl", xsched_platform_opencl::bind)];
+/// A platform.
+pub(crate) struct Platform {
+    /// Its name, as the stand-in gives it.
+    pub(crate) name: &'static CStr,
+    pub(crate) bind: Bind,
+    pub(crate) probe: &'static dyn Probe,
+}
+
+/// All platforms.
+pub(crate) const PLATFORMS: &[Platform] = &[Platform {
+    name: c"opencl",
+    bind: xsched_platform_opencl::bind,
+    probe: &xsched_platform_opencl::probe::OpenCl,
+}];

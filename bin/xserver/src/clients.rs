@@ -19,6 +19,10 @@ pub(crate) struct Guest {
     pub(crate) group: GroupId,
     pub(crate) group_name: Option<String>,
     pub(crate) page: GuestPage,
+    /// The priority that it asked for and may not have, as long as nobody has given it another one.
+    pub(crate) refused_priority: Option<i64>,
+    /// So many came at once that nothing is logged of this one.
+    pub(crate) is_unlogged: bool,
     epoch: Epoch,
     devices: [Option<Seen>; DEVICES],
     /// By slot, as far as slots were ever used.
@@ -62,6 +66,8 @@ impl Guest {
             group,
             group_name: hello.group,
             page,
+            refused_priority: None,
+            is_unlogged: false,
             epoch: hello.epoch,
             devices: [const { None }; DEVICES],
             slots: Vec::new(),
@@ -107,7 +113,9 @@ impl Guest {
             return Err(format!("its device {local} is {key}, which it named already"));
         }
         let id = devices.take(&key);
-        tracing::info!("{client} {self} uses {id} {key}");
+        if !self.is_unlogged {
+            tracing::info!("{client} {self} uses {id} {key}");
+        }
         if let Some(place) = self.devices.get_mut(usize::from(local)) {
             *place = Some(Seen { id, key, wish: Verdict::default() });
         }

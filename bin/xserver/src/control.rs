@@ -2,9 +2,11 @@
 
 use crate::clients::Guest;
 use crate::guests::Guests;
+use crate::logbook::Kind;
 use crate::rights::Rights;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use xsched_core::hint::unread;
 use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
 use xsched_core::text::Value;
 use xsched_core::{ClientId, Event, Hint, HintKind, QueueId, Time};
@@ -36,9 +38,9 @@ pub(crate) fn answer(
 ) -> Answered {
     let done = match request {
         Request::List => return Answered::List(Listing::default()),
-        Request::Status => Ok(Reply::Server(status(guests))),
+        Request::Status => Ok(Reply::Server(status(guests, rights, who))),
         Request::Policy => Ok(policy(guests)),
-        Request::SetPolicy { name } => set_policy(guests, rights, who, &name),
+        Request::SetPolicy { name } => set_policy(guests, rights, who, &name, now),
         Request::Hint { target, kind, value } => hint(guests, rights, who, target, (kind, value), now),
     };
     Answered::Reply(done.unwrap_or_else(Reply::Refused))
@@ -59,7 +61,8 @@ impl Listing {
     }
 }
 
-fn status(guests: &Guests) -> ServerStatus {
+fn status(guests: &Guests, rights: &Rights, who: &Credentials) -> ServerStatus {
+    let policy = guests.scheduler.policy();
     ServerStatus {
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
@@ -67,6 +70,9 @@ fn status(guests: &Guests) -> ServerStatus {
         clients: guests.table.len() as u32,
         queues: guests.scheduler.queue_count() as u32,
         devices: guests.device_keys(),
+        policy_reads: policy.map(|policy| policy.info().reads.to_vec()).unwrap_or_default(),
+        priority_ceiling: rights.ceiling_of(who),
+        may_steer_all: rights.is_trusted(who),
     }
 }
 
@@ -79,12 +85,20 @@ fn policy(guests: &Guests) -> Reply {
     Reply::Policy { current: policy_name(guests), available }
 }
 
-fn set_policy(guests: &mut Guests, rights: &Rights, who: &Credentials, name: &str) -> Result<Reply, String> {
+fn set_policy(
+    guests: &mut Guests,
+    rights: &Rights,
+    who: &Credentials,
+    name: &str,
+    now: Time,
+) -> Result<Reply, String> {
     rights.check_server(who)?;
     let new = PolicyKind::parse(name).map_err(|expected| format!("{name:?} is not a policy; {expected}"))?;
     let before = policy_name(guests);
     guests.scheduler.set_policy(new);
-    tracing::info!("policy {before} -> {new} by uid {} pid {}", who.uid, who.pid);
+    if guests.log.admits(Kind::Change, who.uid, now) {
+        tracing::info!("policy {before} -> {new} by uid {} pid {}", who.uid, who.pid);
+    }
     Ok(policy(guests))
 }
 
@@ -110,19 +124,18 @@ fn hint(
             }
             Target::Client(_) | Target::Pid(_) => {
                 guests.scheduler.handle(Event::ClientHint { client, hint }, now);
+                if let Some(guest) = guests.table.get_mut(&client).filter(|_| kind == HintKind::Priority) {
+                    guest.refused_priority = None;
+                }
                 count += guests.scheduler.queues_of(client).count() as u32;
             }
         }
     }
-    tracing::info!("{} of {name} set to {value} by uid {} pid {}", kind.info().name, who.uid, who.pid);
+    if guests.log.admits(Kind::Change, who.uid, now) {
+        tracing::info!("{} of {name} set to {value} by uid {} pid {}", kind.info().name, who.uid, who.pid);
+    }
     let policy = guests.scheduler.policy().map(PolicyKind::info);
-    let note = policy.filter(|policy| !policy.reads.contains(&kind)).map(|policy| {
-        format!(
-            "the policy in force, {}, does not read {}: it is kept for policies that do",
-            policy.name,
-            kind.info().name
-        )
-    });
+    let note = policy.filter(|policy| !policy.reads.contains(&kind)).map(|policy| unread(policy.name, kind));
     Ok(Reply::Done { count, note })
 }
 
@@ -179,6 +192,7 @@ fn client_status(guests: &Guests, client: ClientId, guest: &Guest) -> ClientStat
         program: guest.program.clone(),
         group: guest.group,
         group_name: guest.group_name.clone(),
+        refused_priority: guest.refused_priority,
         queues: queues.collect(),
     }
 }

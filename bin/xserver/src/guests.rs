@@ -6,6 +6,7 @@
 use crate::clients::{Guest, Known};
 use crate::devices::Devices;
 use crate::groups::Groups;
+use crate::logbook::Logbook;
 use crate::quota::Quota;
 use crate::scans::Scans;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -27,6 +28,7 @@ pub(crate) struct Guests {
     /// Gates whose wish changed.
     pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
     pub(crate) scans: Scans,
+    pub(crate) log: Logbook,
     devices: Devices,
     groups: Groups,
     quota: Quota,
@@ -43,6 +45,7 @@ impl Guests {
             lingering: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             scans: Scans::default(),
+            log: Logbook::default(),
             devices: Devices::default(),
             groups: Groups::default(),
             quota: Quota::new("queues", 1 << 18, 1 << 17),

@@ -1,7 +1,7 @@
 //! The scheduling daemon: knows every queue of the machine and decides, by a policy, which programs may launch.
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
-//! to them, `control` what xcli asks. Deliberately absent: threads (but one in `ipc` that closes what strangers sent), waiting for
+//! to them, `control` what xcli asks, `logbook` keeps the log short. Deliberately absent: threads (but one in `ipc` that closes what strangers sent), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
 
@@ -13,6 +13,7 @@ mod devices;
 mod groups;
 mod guests;
 mod links;
+mod logbook;
 mod poller;
 mod quota;
 pub mod rehearsal;

@@ -32,6 +32,11 @@ impl Rights {
         who.uid == 0 || who.uid == self.own_uid || self.service_group.is_some_and(|group| who.is_in(group))
     }
 
+    /// The highest priority that it may ask for, if there is a bound.
+    pub(crate) fn ceiling_of(&self, who: &Credentials) -> Option<i64> {
+        (!self.is_trusted(who)).then_some(self.ceiling)
+    }
+
     /// Whether it may give this hint to a process of user `owner`; otherwise why not.
     pub(crate) fn check_hint(&self, who: &Credentials, owner: u32, hint: Hint) -> Result<(), String> {
         if self.is_trusted(who) {

@@ -6,6 +6,7 @@
 use crate::control::{self, Answered};
 use crate::guests::Guests;
 use crate::links::{Answer, Links, Role};
+use crate::logbook::Kind;
 use crate::poller::{Poller, Source, Wake};
 use crate::rights::Rights;
 use crate::signals::Signals;
@@ -95,7 +96,8 @@ impl Server {
     fn until(&self, next: Option<Time>) -> Option<Time> {
         let is_watched =
             !self.guests.table.is_empty() || self.links.has_fresh() || self.accepting_again.is_some();
-        next.into_iter().chain(is_watched.then_some(self.beat_due)).chain(self.guests.scans.due()).min()
+        let due = [next, is_watched.then_some(self.beat_due), self.guests.scans.due(), self.guests.log.due()];
+        due.into_iter().flatten().min()
     }
 
     fn hear(&mut self, source: Source, time: Time) {
@@ -118,13 +120,19 @@ impl Server {
         for _ in 0..16 {
             match self.listener.accept() {
                 Ok(Some(connection)) => {
-                    if let Err(reason) = self.links.add(connection, time, &self.poller) {
-                        tracing::warn!("refused a connection: {reason}");
+                    let uid = connection.credentials().uid;
+                    if let Err(reason) = self.links.add(connection, time, &self.poller)
+                        && self.guests.log.admits(Kind::Refused, uid, time)
+                    {
+                        tracing::warn!("refused a connection of uid {uid}: {reason}");
                     }
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!("cannot take connections in for a moment: {error}");
+                    // Nobody in particular.
+                    if self.guests.log.admits(Kind::Refused, u32::MAX, time) {
+                        tracing::warn!("cannot take connections in for a moment: {error}");
+                    }
                     self.accepting_again = Some(time + HEARTBEAT_EVERY);
                     let _ = self.poller.change(&self.listener, Source::Listener, Wake::Closed);
                     return;
@@ -190,13 +198,18 @@ impl Server {
 
     /// A guest said hello.
     fn take_in(&mut self, number: u32, mut newcomer: Newcomer, time: Time) {
-        if let Err(error) = self.try_take_in(number, &mut newcomer) {
-            return self.drop_link(number, &error.to_string(), time);
-        }
+        let refused_priority = match self.try_take_in(number, &mut newcomer, time) {
+            Ok(refused) => refused,
+            Err(error) => return self.drop_link(number, &error.to_string(), time),
+        };
         let (Some(client), Some(link)) = (self.client(number), self.links.get(number)) else { return };
         let who = link.connection.credentials().clone();
         self.guests.join(client, number, who.clone(), newcomer, time);
-        if let Some(guest) = self.guests.table.get(&client) {
+        if let Some(guest) = self.guests.table.get_mut(&client) {
+            guest.refused_priority = refused_priority;
+            guest.is_unlogged = !self.guests.log.admits(Kind::Life, who.uid, time);
+        }
+        if let Some(guest) = self.guests.table.get(&client).filter(|guest| !guest.is_unlogged) {
             let name = guest.group_name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
             tracing::info!("attached {client} {guest} uid {} group {}{name}", who.uid, guest.group);
         }
@@ -205,14 +218,20 @@ impl Server {
         }
     }
 
-    fn try_take_in(&mut self, number: u32, newcomer: &mut Newcomer) -> Result<(), Error> {
-        let Some(link) = self.links.get(number) else { return Ok(()) };
+    /// Answers with the priority that it asked for and may not have.
+    fn try_take_in(
+        &mut self,
+        number: u32,
+        newcomer: &mut Newcomer,
+        time: Time,
+    ) -> Result<Option<i64>, Error> {
+        let Some(link) = self.links.get(number) else { return Ok(None) };
         let who = link.connection.credentials();
         if self.guests.table.len() >= MOST_GUESTS {
             return Err(Error::Refused(format!("{MOST_GUESTS} processes are attached already")));
         }
         let (hints, asked) = self.rights.clamp(who, newcomer.hello.hints);
-        if let Some(asked) = asked {
+        if let Some(asked) = asked.filter(|_| self.guests.log.admits(Kind::Clamped, who.uid, time)) {
             tracing::warn!(
                 "{}[{}] of uid {} asked for priority {asked} and starts with {}",
                 newcomer.hello.program,
@@ -227,7 +246,8 @@ impl Server {
         link.connection.welcome(client, rustix::fd::AsFd::as_fd(&doorbell), &self.pulse)?;
         let role = Role::Guest { client, doorbell };
         let watched = self.links.set_role(number, role, &self.poller);
-        watched.map_err(|errno| Error::System { call: "epoll_ctl", errno })
+        watched.map_err(|errno| Error::System { call: "epoll_ctl", errno })?;
+        Ok(asked)
     }
 
     /// Ends a link, and what depends on it.
@@ -236,12 +256,18 @@ impl Server {
         let who = link.connection.credentials();
         link.connection.refuse(reason);
         match link.role {
-            Role::Guest { client, .. } => match self.guests.leave(client, time) {
-                Some(guest) => tracing::info!("dropped {client} {guest}: {reason}"),
-                None => tracing::info!("dropped {client} of pid {}: {reason}", who.pid),
-            },
+            Role::Guest { client, .. } => {
+                let guest = self.guests.leave(client, time);
+                match guest.filter(|_| self.guests.log.admits(Kind::Life, who.uid, time)) {
+                    Some(guest) => tracing::info!("dropped {client} {guest}: {reason}"),
+                    None => tracing::debug!("dropped {client} of pid {}: {reason}", who.pid),
+                }
+            }
             Role::Fresh { .. } if reason == CLOSED => {}
-            Role::Fresh { .. } => tracing::info!("refused pid {} of uid {}: {reason}", who.pid, who.uid),
+            Role::Fresh { .. } if self.guests.log.admits(Kind::Refused, who.uid, time) => {
+                tracing::info!("refused pid {} of uid {}: {reason}", who.pid, who.uid);
+            }
+            Role::Fresh { .. } => {}
             Role::Control(_) => tracing::debug!("control client with pid {} left: {reason}", who.pid),
         }
     }
@@ -258,6 +284,9 @@ impl Server {
     }
 
     fn look_after_links(&mut self, time: Time) {
+        for account in self.guests.log.accounts(time) {
+            tracing::warn!("{account}");
+        }
         if self.accepting_again.is_some_and(|again| again <= time) {
             self.accepting_again = None;
             let _ = self.poller.change(&self.listener, Source::Listener, Wake::Readable);

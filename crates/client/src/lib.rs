@@ -1,6 +1,6 @@
 //! Asks xserver over its control socket: what it schedules, and to do something else.
 //!
-//! Invariant: no call waits longer than [`PATIENCE`] for each packet that it expects. A [`Client`] is good for any number of
+//! Invariant: no call waits longer than its caller's patience for each packet that it expects. A [`Client`] is good for any number of
 //! requests, one after the other; after an error it is not: connect again. Deliberately absent: the environment, which is the
 //! caller's to read, and trying again.
 
@@ -13,15 +13,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xsched_core::Hint;
 use xsched_core::status::{ClientStatus, ServerStatus};
-use xsched_ipc::Error as IpcError;
-use xsched_ipc::address;
 use xsched_ipc::control::{self, ControlConnection, Reply, Request};
 
+pub use xsched_ipc::Error as IpcError;
+pub use xsched_ipc::address;
 pub use xsched_ipc::control::Target;
+pub use xsched_ipc::peer::{self, Credentials};
 /// The longest name of a group, in bytes.
 pub use xsched_ipc::wire::MAX_NAME;
 
-/// The longest wait for the server to take a connection, and for each packet of an answer.
+/// The usual patience: the longest wait for the server to take a connection, and for each packet of an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection to xserver.
@@ -81,17 +82,23 @@ pub struct Tried {
 }
 
 impl Client {
-    /// Connects to the first server that answers: at `configured` alone if that is given, else at the usual places, where
-    /// `xdg_runtime_dir` is the value of `XDG_RUNTIME_DIR`.
-    pub fn connect(configured: Option<&Path>, xdg_runtime_dir: Option<&Path>) -> Result<Client, Error> {
+    /// Connects to the first of `places` where a server answers ([`address::candidates`] knows the usual ones). No later call waits
+    /// longer than `patience` for each packet of its answer.
+    pub fn connect(places: &[PathBuf], patience: Duration) -> Result<Client, Error> {
         let mut tried = Vec::new();
-        for path in address::candidates(configured, xdg_runtime_dir) {
-            match control::connect(&path, PATIENCE) {
-                Ok(connection) => return Ok(Client { connection, path }),
-                Err(error) => tried.push(Tried { path, error }),
+        for path in places {
+            match control::connect(path, patience) {
+                Ok(connection) => return Ok(Client { connection, path: path.clone() }),
+                Err(error) => tried.push(Tried { path: path.clone(), error }),
             }
         }
         Err(Error::NoServer(tried))
+    }
+
+    /// Who the server is, as the kernel knows it.
+    pub fn server(&self) -> Result<Credentials, Error> {
+        let failed = |error| Error::Failed { path: self.path.clone(), what: "its user", error };
+        self.connection.server().map_err(failed)
     }
 
     /// The socket of the server that was found.
@@ -213,7 +220,7 @@ mod tests {
     fn without_a_server_every_place_is_named_with_its_reason() {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing.sock");
-        let error = Client::connect(Some(&missing), None).unwrap_err();
+        let error = Client::connect(std::slice::from_ref(&missing), PATIENCE).unwrap_err();
         assert!(error.is_no_server());
         let text = error.to_string();
         assert!(text.contains("start one with `xserver`"), "{text}");
@@ -225,7 +232,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let stream = file.path().with_extension("sock");
         let _listener = std::os::unix::net::UnixListener::bind(&stream).unwrap();
-        let text = Client::connect(Some(&stream), None).unwrap_err().to_string();
+        let text = Client::connect(std::slice::from_ref(&stream), PATIENCE).unwrap_err().to_string();
         assert!(text.starts_with("no server can be reached"), "{text}");
         assert!(text.contains(&format!("{}: ", stream.display())), "{text}");
         std::fs::remove_file(stream).unwrap();

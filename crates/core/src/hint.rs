@@ -71,6 +71,12 @@ hints! {
     Deadline = 5, "deadline", "XSCHED_AUTO_XQUEUE_DEADLINE", "us", -1..=86_400_000_000, -1;
 }
 
+/// What to say to whoever gives a hint that the policy in force does not read.
+pub fn unread(policy: &str, kind: HintKind) -> String {
+    let name = kind.info().name;
+    format!("the policy in force, {policy}, does not read {name}: it is kept for policies that do")
+}
+
 /// Priority of a queue that never runs.
 pub const PRIORITY_NO_EXECUTE: i64 = -256;
 

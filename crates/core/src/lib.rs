@@ -13,6 +13,7 @@ pub mod hint;
 pub mod id;
 pub mod level;
 pub mod operation;
+pub mod probe;
 pub mod status;
 pub mod sync;
 pub mod text;

@@ -19,6 +19,15 @@ pub struct ServerStatus {
     pub queues: u32,
     /// Devices seen so far.
     pub devices: Vec<DeviceKey>,
+    /// Hints that the policy in force reads.
+    #[serde(default)]
+    pub policy_reads: Vec<HintKind>,
+    /// The highest priority that programs of the user who asks may have; none: any.
+    #[serde(default)]
+    pub priority_ceiling: Option<i64>,
+    /// Whether the user who asks may steer the processes of all users, and change the policy.
+    #[serde(default)]
+    pub may_steer_all: bool,
 }
 
 /// One process and its queues.
@@ -36,6 +45,9 @@ pub struct ClientStatus {
     pub group: GroupId,
     /// The name it shares with others, if any.
     pub group_name: Option<String>,
+    /// The priority that it was started with and may not have: it was given a lower one, and nobody has changed that since.
+    #[serde(default)]
+    pub refused_priority: Option<i64>,
     /// Its queues.
     pub queues: Vec<QueueStatus>,
 }

@@ -4,6 +4,7 @@
 //! status does not fit into one packet comes in several, with the same number and different queues; [`ControlConnection::ask`] joins them.
 
 use crate::error::Error;
+use crate::peer::Credentials;
 use crate::socket::{self, Deadline};
 use crate::wire::{Garbage, Kind, MAX_PACKET, packet};
 use rustix::fd::{AsFd, OwnedFd};
@@ -92,6 +93,11 @@ pub struct ControlConnection {
 }
 
 impl ControlConnection {
+    /// Who the server is.
+    pub fn server(&self) -> Result<Credentials, Error> {
+        Credentials::of(self.socket.as_fd())
+    }
+
     /// Asks, and waits for all of the answer: the processes, if it was about them, and the reply that ends it.
     pub fn ask(&self, request: &Request) -> Result<(Vec<ClientStatus>, Reply), Error> {
         self.send(request)?;
@@ -191,6 +197,7 @@ mod tests {
             program: "p".into(),
             group: GroupId(1),
             group_name: None,
+            refused_priority: None,
             queues: (0..3000).map(queue).collect(),
         };
         let packets = Reply::Client(status).to_packets().unwrap();

@@ -6,7 +6,7 @@
 
 use crate::error::Error;
 use crate::number::Number;
-use crate::peer::{Credentials, SERVICE, user};
+use crate::peer::{self, Credentials};
 use crate::socket::{self, Deadline, Packet};
 use crate::wire::{self, Garbage, Kind};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -197,9 +197,5 @@ fn duplicate_high(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 
 fn trusted(server: Credentials, path: &Path) -> Result<Credentials, Error> {
     let uid = server.uid;
-    if uid == 0 || uid == rustix::process::getuid().as_raw() || user(SERVICE) == Some(uid) {
-        Ok(server)
-    } else {
-        Err(Error::Untrusted { path: path.into(), uid })
-    }
+    if peer::is_trusted_server(uid) { Ok(server) } else { Err(Error::Untrusted { path: path.into(), uid }) }
 }

@@ -50,6 +50,12 @@ impl Credentials {
     }
 }
 
+/// Whether a server of this user may hold this process's programs back, and be lent their device files: root's, that of the service's
+/// user, and one of the own user.
+pub fn is_trusted_server(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::getuid().as_raw() || user(SERVICE) == Some(uid)
+}
+
 /// Something to notice the end of the peer's process by (it becomes readable), if there is such a thing: not for a process of a
 /// pid namespace that cannot be seen from here on an old kernel, and not for one that is gone already.
 pub fn pidfd(socket: BorrowedFd<'_>, credentials: &Credentials) -> Option<OwnedFd> {

@@ -1,6 +1,7 @@
 //! The settings of this process: the only place in a guest that reads the environment.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use xsched_core::Config;
@@ -17,9 +18,22 @@ pub(crate) fn runtime_dir() -> Option<&'static Path> {
 
 /// The directories of `$LD_LIBRARY_PATH`, in order.
 pub fn library_path() -> Vec<PathBuf> {
-    variable("LD_LIBRARY_PATH", is_secure())
-        .map(|path| std::env::split_paths(&path).collect())
-        .unwrap_or_default()
+    variable("LD_LIBRARY_PATH", is_secure()).map(|path| split(&path)).unwrap_or_default()
+}
+
+/// As the loader does: a semicolon separates too, and an empty entry is the current directory. That one is spelled out, for a path
+/// without a slash would be looked for by name again.
+fn split(path: &OsStr) -> Vec<PathBuf> {
+    let entries = path.as_bytes().split(|b| matches!(b, b':' | b';'));
+    entries
+        .map(|entry| if entry.is_empty() { b"." } else { entry })
+        .map(|dir| OsStr::from_bytes(dir).into())
+        .collect()
+}
+
+/// A variable by which the vendor's own library is told something. For probes: what a program sees may have changed since.
+pub fn vendors_variable(name: &str) -> Option<OsString> {
+    variable(name, is_secure()).filter(|value| !value.is_empty())
 }
 
 /// What the environment says, as far as a thread of ours may ask for it again: only the program's own threads may read the environment
@@ -71,6 +85,12 @@ mod tests {
         // SAFETY: no other test of this crate uses this variable, and Rust's own lock is held by all who read others.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/somewhere/else") };
         assert_eq!(runtime_dir(), before.as_deref());
+    }
+
+    #[test]
+    fn an_empty_entry_of_the_library_path_is_the_current_directory() {
+        let dirs = |path: &str| split(OsStr::new(path));
+        assert_eq!(dirs("/a;b:"), [Path::new("/a"), Path::new("b"), Path::new(".")]);
     }
 
     #[test]

@@ -17,32 +17,6 @@ unsafe impl Send for Library {}
 // SAFETY: as above.
 unsafe impl Sync for Library {}
 
-/// Declares a struct of the real library's functions that a platform calls itself: `struct Name { function: type; }`. Each is `None` where
-/// the library is older than the function.
-#[macro_export]
-macro_rules! real_functions {
-    ($(#[$doc:meta])* struct $driver:ident { $($name:ident: $ty:ty;)* }) => {
-        $(#[$doc])*
-        #[allow(non_snake_case)]
-        #[derive(Debug)]
-        pub(crate) struct $driver {
-            pub(crate) library: $crate::library::Library,
-            $(pub(crate) $name: Option<$ty>,)*
-        }
-
-        impl $driver {
-            fn load(library: $crate::library::Library) -> $driver {
-                $driver { library, $($name:
-                    // SAFETY: the real library's function of that name has this signature (the vendor's headers).
-                    library.function($crate::c_name!($name)).map(|f| unsafe {
-                        ::std::mem::transmute::<*mut ::std::ffi::c_void, $ty>(f)
-                    }),
-                )* }
-            }
-        }
-    };
-}
-
 /// Which library is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -54,38 +28,29 @@ pub struct Wanted<'a> {
     pub stand_in: &'a Path,
 }
 
+/// A place where the real library is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its file.
+    pub path: PathBuf,
+    /// Who knows it: the program itself, a variable, the loader's cache, or a usual folder.
+    pub origin: String,
+}
+
 impl Library {
     /// Finds and opens the real library. The error says where it was looked for.
     pub fn open(wanted: Wanted<'_>) -> Result<Library, String> {
         if let (name, Some(path)) = wanted.configured {
             return Library::open_at(path).map_err(|e| format!("{name}={}: {e}", path.display()));
         }
-        let own = std::fs::metadata(wanted.stand_in.join(wanted.soname)).ok().map(|m| (m.dev(), m.ino()));
-        let is_other = |path: &Path| {
-            std::fs::metadata(path).is_ok_and(|m| m.is_file() && Some((m.dev(), m.ino())) != own)
-        };
-        let stem = wanted.soname.split(".so").next().unwrap_or(wanted.soname);
-        let mut places = loaded(stem);
-        places.extend(crate::config::library_path().into_iter().map(|dir| dir.join(wanted.soname)));
-        places.extend(cached(wanted.soname));
-        places.extend(DEFAULT_FOLDERS.iter().map(|dir| Path::new(dir).join(wanted.soname)));
         let mut failures = Vec::new();
-        for path in places.iter().filter(|path| is_other(path)) {
-            match Library::open_at(path) {
+        for place in wanted.places() {
+            match Library::open_at(&place.path) {
                 Ok(library) => return Ok(library),
                 Err(e) => failures.push(e),
             }
         }
-        let soname = wanted.soname;
-        Err(if failures.is_empty() {
-            format!(
-                "no {soname} besides the stand-in in LD_LIBRARY_PATH, /etc/ld.so.cache or {}; {} can name it",
-                DEFAULT_FOLDERS.join(", "),
-                wanted.configured.0
-            )
-        } else {
-            failures.join("; ")
-        })
+        Err(if failures.is_empty() { wanted.nowhere() } else { failures.join("; ") })
     }
 
     /// The address of a function.
@@ -95,7 +60,23 @@ impl Library {
         (!address.is_null()).then_some(address)
     }
 
-    fn open_at(path: &Path) -> Result<Library, String> {
+    /// The file that has a function of the library's, as the loader spells it: of this library, or of one that it needs.
+    pub fn file_with(self, name: &CStr) -> Option<PathBuf> {
+        let address = self.function(name)?;
+        // SAFETY: all zeros is a valid Dl_info: four null pointers.
+        let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+        // SAFETY: any address may be asked for; `info` is ours to write.
+        let is_known = unsafe { libc::dladdr(address, &raw mut info) } != 0;
+        if !is_known || info.dli_fname.is_null() {
+            return None;
+        }
+        // SAFETY: the loader's own name of a library that is never closed.
+        let name = unsafe { CStr::from_ptr(info.dli_fname) };
+        Some(std::ffi::OsStr::from_bytes(name.to_bytes()).into())
+    }
+
+    /// Opens a library by its path, or by its name as a program does.
+    pub fn open_at(path: &Path) -> Result<Library, String> {
         let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a NUL in the path".to_owned())?;
         // SAFETY: a C string. The library's constructors run, as they would without us.
         let handle = unsafe { libc::dlopen(c_path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
@@ -109,6 +90,51 @@ impl Library {
         Ok(Library(handle))
     }
 }
+
+impl Wanted<'_> {
+    /// Where it is, in the order in which the places are tried: each file once, the stand-in never.
+    pub fn places(&self) -> Vec<Place> {
+        let identity = |path: &Path| {
+            std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|m| (m.dev(), m.ino()))
+        };
+        if let (origin, Some(path)) = self.configured {
+            return vec![Place { path: path.into(), origin: origin.into() }];
+        }
+        let stem = self.soname.split(".so").next().unwrap_or(self.soname);
+        let in_folder = |dir: &Path| dir.join(self.soname);
+        let all = [
+            ("the program itself", loaded(stem)),
+            ("LD_LIBRARY_PATH", crate::config::library_path().iter().map(|dir| in_folder(dir)).collect()),
+            (CACHE, cached(self.soname)),
+            ("a usual folder", DEFAULT_FOLDERS.iter().map(|dir| in_folder(Path::new(dir))).collect()),
+        ];
+        let mut seen = vec![identity(&in_folder(self.stand_in))];
+        let mut places = Vec::new();
+        for (origin, path) in
+            all.into_iter().flat_map(|(origin, paths)| paths.into_iter().map(move |path| (origin, path)))
+        {
+            let file = identity(&path);
+            if file.is_some() && !seen.contains(&file) {
+                seen.push(file);
+                places.push(Place { path, origin: origin.into() });
+            }
+        }
+        places
+    }
+
+    /// That it is in none of the places.
+    pub fn nowhere(&self) -> String {
+        format!(
+            "no {} besides the stand-in in LD_LIBRARY_PATH, {CACHE} or {}; {} can name it",
+            self.soname,
+            DEFAULT_FOLDERS.join(", "),
+            self.configured.0
+        )
+    }
+}
+
+/// The loader's list of libraries.
+const CACHE: &str = "/etc/ld.so.cache";
 
 const DEFAULT_FOLDERS: [&str; 6] =
     ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
@@ -141,7 +167,7 @@ fn loaded(stem: &str) -> Vec<PathBuf> {
 
 /// Where the loader's cache has the library.
 fn cached(soname: &str) -> Vec<PathBuf> {
-    std::fs::read("/etc/ld.so.cache").map(|cache| parse_cache(&cache, soname)).unwrap_or_default()
+    std::fs::read(CACHE).map(|cache| parse_cache(&cache, soname)).unwrap_or_default()
 }
 
 /// The format of glibc's `ld.so.cache`, version 1.1 (`struct cache_file_new`, glibc ≥ 2.2): a header of 48 bytes with the number of
@@ -181,6 +207,28 @@ mod tests {
             assert!(parse_cache(&cache[..end.min(cache.len())], "libc.so.6").is_empty());
         }
         assert!(parse_cache(&[0xff; 4096], "libc.so.6").is_empty());
+    }
+
+    #[test]
+    fn places_are_files_that_are_not_the_stand_in_each_once() {
+        let wanted = |stand_in| Wanted { soname: "libc.so.6", configured: ("XSCHED_NO_LIB", None), stand_in };
+        let places = wanted(Path::new("/nowhere")).places();
+        assert_eq!(places.len(), 1, "{places:?}");
+        let folder = places[0].path.parent().unwrap();
+        assert_eq!(wanted(folder).places(), [], "its folder is the stand-in's");
+        let configured = ("XSCHED_NO_LIB", Some(Path::new("/no/such/file")));
+        let [place] = Wanted { configured, ..wanted(folder) }.places().try_into().unwrap();
+        assert_eq!(
+            (place.path.as_path(), place.origin.as_str()),
+            (Path::new("/no/such/file"), "XSCHED_NO_LIB")
+        );
+    }
+
+    #[test]
+    fn a_function_is_in_its_file() {
+        let libc = Library::open_at(Path::new("libc.so.6")).unwrap();
+        assert!(libc.file_with(c"fopen").unwrap().ends_with("libc.so.6"));
+        assert_eq!(libc.file_with(c"no_such_function"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Sources of the names: CL/cl.h, and the extensions cl_khr_pci_bus_info, cl_nv_device_attribute_query,
 //! cl_amd_device_attribute_query and cl_khr_device_uuid.
 
-use crate::driver::{Driver, Handle, handle_info, info};
+use crate::driver::{CL_SUCCESS, Driver, GetInfo, Handle, handle_info, info};
 use xsched_core::DeviceKey;
 
 const CL_DEVICE_TYPE: u32 = 0x1000;
@@ -63,17 +63,21 @@ pub(crate) unsafe fn key(driver: &Driver, device: Handle) -> DeviceKey {
     if let Some(uuid) = unsafe { info::<[u8; 16]>(get, device, CL_DEVICE_UUID_KHR) } {
         return DeviceKey::uuid(uuid);
     }
-    DeviceKey::named(&name(driver, device), 0)
+    // SAFETY: as above.
+    DeviceKey::named(&unsafe { text(get, device, CL_DEVICE_NAME) }, 0)
 }
 
-fn name(driver: &Driver, device: Handle) -> String {
+/// A text out of `clGet*Info`; empty if there is none.
+///
+/// # Safety
+/// `object` is of the kind that `get` takes.
+pub(crate) unsafe fn text(get: Option<GetInfo>, object: Handle, name: u32) -> String {
     let mut bytes = [0u8; 256];
     let mut size = 0;
-    let Some(get) = driver.clGetDeviceInfo else { return String::new() };
-    // SAFETY: the buffer is ours and its size is told; the device is one of this driver's.
-    let result =
-        unsafe { get(device, CL_DEVICE_NAME, bytes.len(), bytes.as_mut_ptr().cast(), &raw mut size) };
+    let Some(get) = get else { return String::new() };
+    // SAFETY: the buffer is ours and its size is told; the object is of the right kind by the caller.
+    let result = unsafe { get(object, name, bytes.len(), bytes.as_mut_ptr().cast(), &raw mut size) };
     let end = size.saturating_sub(1).min(bytes.len());
-    let text = bytes.get(..end).filter(|_| result == 0).unwrap_or_default();
+    let text = bytes.get(..end).filter(|_| result == CL_SUCCESS).unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }

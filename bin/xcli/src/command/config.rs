@@ -4,6 +4,7 @@
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
+use crate::launch::environment::settings;
 use crate::output::{Column, Table, printable, wrap};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -66,9 +67,7 @@ impl Config {
                 .map_err(|e| Failure::failed(format!("cannot read {place}: {e}")))?;
             problems.extend(config.apply_toml(&place, &text));
         }
-        let env: Vec<(String, String)> = std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .collect();
+        let env = settings();
         problems.extend(config.apply_env(env.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
         if let Some(socket) = &context.socket {
             problems.extend(config.apply_flag("socket", &socket.to_string_lossy()).err());

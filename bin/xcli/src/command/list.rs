@@ -42,7 +42,7 @@ impl List {
                 return "No client is attached: start a program with `xcli run`.\n".into();
             }
             let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-            table(&clients, &user_names(&users)).render(width())
+            table(&clients, &user_names(&users)).render(width()) + &refusals(&clients)
         })
     }
 }
@@ -68,6 +68,19 @@ fn table(clients: &[ClientStatus], users: &BTreeMap<u32, String>) -> Table {
         }
     }
     table
+}
+
+/// A line for each client that has less than it was started with.
+fn refusals(clients: &[ClientStatus]) -> String {
+    let refused = clients.iter().filter_map(|client| Some((client, client.refused_priority?)));
+    let line = |(client, asked): (&ClientStatus, i64)| {
+        let program = printable(&client.program);
+        format!(
+            "{} {program} was started with priority {asked}, more than its user may have\n",
+            client.client
+        )
+    };
+    refused.map(line).collect()
 }
 
 fn queue_cells(queue: &QueueStatus) -> [String; 7] {
@@ -123,6 +136,7 @@ mod tests {
             program: "hashcat".into(),
             group: GroupId(number),
             group_name: None,
+            refused_priority: None,
             queues,
         }
     }
@@ -168,6 +182,16 @@ c2 4711 alice hashcat g2    -     -                -     - -                -   
         let users = BTreeMap::from([(1000, "firstname.lastname".to_string())]);
         let text = table(&[long], &users).render(80);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_refused_priority_is_said_below_the_table() {
+        let mut clients = [client(1, vec![]), client(2, vec![])];
+        clients[1].refused_priority = Some(10);
+        assert_eq!(
+            refusals(&clients),
+            "c2 hashcat was started with priority 10, more than its user may have\n"
+        );
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! `xcli run`: puts XSched in front of a program and becomes it.
 //!
 //! Invariant: whatever can be wrong on the command line is said before the program starts. Then this process *is* the program
-//! (exec): same pid, same terminal, its exit code and signals are its own. Deliberately absent: a connection to xserver; the
-//! program makes its own.
+//! (exec): same pid, same terminal, its exit code and signals are its own. Deliberately absent: a connection to xserver that
+//! lasts; the program makes its own.
 
 use crate::args::{HintFlags, group, level};
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
-use crate::launch::environment::{LIBRARY_PATH, PRELOAD, library_path, preload};
+use crate::launch::environment::{self, loading};
 use crate::launch::library::Library;
-use crate::launch::{diagnose, program};
+use crate::launch::{advice, diagnose, program};
 use clap::Args;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
-use xsched_core::Level;
 use xsched_core::config::{KEYS, OnNoServer};
+use xsched_core::{Config, Hints, Level};
 
 /// Run a program under XSched
 ///
@@ -67,6 +67,9 @@ impl Run {
         for warning in diagnose::diagnose(&file, search_path.as_deref()) {
             context.output.warning(&warning);
         }
+        for remark in advice::advise(&context.places(), &self.all_hints()) {
+            context.output.warning(&remark);
+        }
         let error = Command::new(&file).arg0(name).args(arguments).envs(environment).exec();
         let why = match diagnose::interpreter(&file) {
             Some(missing) if !missing.exists() => {
@@ -75,6 +78,16 @@ impl Run {
             _ => error.to_string(),
         };
         Err(Failure::new(Kind::NotExecutable, format!("cannot execute {}: {why}", file.display())))
+    }
+
+    /// The hints that the program starts with: those of the environment, and over them those of the command line.
+    fn all_hints(&self) -> Hints {
+        let mut config = Config::default();
+        // What is wrong with the environment is for the program to say.
+        let env = environment::settings();
+        let _ = config.apply_env(env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        self.hints.0.iter().for_each(|hint| config.hints.set(*hint));
+        config.hints
     }
 
     /// The variables to set.
@@ -102,16 +115,7 @@ impl Run {
         let xcli = std::env::current_exe()
             .map_err(|e| Failure::failed(format!("cannot find where xcli itself is: {e}")))?;
         let library = Library::find(self.lib_dir.as_deref(), &xcli)?;
-        let path = library_path(&library, std::env::var_os(LIBRARY_PATH).as_deref()).ok_or_else(|| {
-            Failure::failed(format!(
-                "the loader cannot be told the folder {}: its path has a colon, semicolon or dollar sign in it",
-                library.dir.display()
-            ))
-        })?;
-        set.push((LIBRARY_PATH, path));
-        if !self.no_preload {
-            set.push((PRELOAD, preload(&library, std::env::var_os(PRELOAD).as_deref())));
-        }
+        set.extend(loading(&library, !self.no_preload)?);
         Ok(set)
     }
 }

@@ -1,6 +1,7 @@
 //! The two variables by which the loader finds the stand-ins first. Values that are already there are kept, and a nested
 //! `xcli run` adds nothing twice.
 
+use crate::failure::Failure;
 use crate::launch::library::Library;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +10,28 @@ use std::os::unix::ffi::OsStrExt;
 pub(crate) const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 /// What the loader loads before the program's own libraries.
 pub(crate) const PRELOAD: &str = "LD_PRELOAD";
+
+/// The variables that put the stand-ins of this folder first in this environment.
+pub(crate) fn loading(
+    library: &Library,
+    with_preload: bool,
+) -> Result<Vec<(&'static str, OsString)>, Failure> {
+    let path = library_path(library, std::env::var_os(LIBRARY_PATH).as_deref()).ok_or_else(|| {
+        Failure::failed(format!(
+            "the loader cannot be told the folder {}: its path has a colon, semicolon or dollar sign in it",
+            library.dir.display()
+        ))
+    })?;
+    let preload = with_preload.then(|| (PRELOAD, preload(library, std::env::var_os(PRELOAD).as_deref())));
+    Ok([(LIBRARY_PATH, path)].into_iter().chain(preload).collect())
+}
+
+/// Every variable whose name and value are text, as `Config::apply_env` takes them; what is not is replaced.
+pub(crate) fn settings() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect()
+}
 
 /// The value of `LD_LIBRARY_PATH` with the library folder at its head; `None` if the loader cannot be told this folder,
 /// because its path has a separator in it.

@@ -1,11 +1,15 @@
 //! `xcli run`: the environment it makes, and that it becomes the program.
 
-use crate::support::{self, XCLI, compile, library_folder, output, stderr, stdout, xcli};
+use crate::support::{self, FakeServer, XCLI, compile, library_folder, output, stderr, stdout, xcli};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use xsched_core::HintKind;
+use xsched_core::status::ServerStatus;
+use xsched_ipc::control::{Reply, Request};
 
 /// xcli run --lib-dir LIB.
 fn run(library: &Path) -> Command {
@@ -83,6 +87,59 @@ fn the_socket_is_handed_on_as_an_absolute_path() {
     let mut command = run(library.path());
     command.args(["--socket", "some/x.sock"]).current_dir("/");
     assert_eq!(environment(&mut command)["XSCHED_SOCKET"], "/some/x.sock");
+}
+
+fn status(reads: &[HintKind], ceiling: Option<i64>) -> Reply {
+    Reply::Server(ServerStatus {
+        version: "0.1.0".into(),
+        pid: 42,
+        policy: "HPF".into(),
+        clients: 0,
+        queues: 0,
+        devices: vec![],
+        policy_reads: reads.to_vec(),
+        priority_ceiling: ceiling,
+        may_steer_all: ceiling.is_none(),
+    })
+}
+
+#[test]
+fn hints_that_will_not_hold_are_said_before_the_program_starts() {
+    let library = library_folder();
+    let server = FakeServer::start(|_| vec![status(&[HintKind::Priority], Some(0))]);
+    let ask = |flags: &[&str]| {
+        let mut command = run(library.path());
+        command.arg("--socket").arg(server.socket()).args(flags).args(["--", "true"]);
+        let result = output(&mut command);
+        assert_eq!(result.status.code(), Some(0));
+        stderr(&result)
+    };
+    assert_eq!(ask(&["--priority", "0"]), "");
+    assert_eq!(server.requests(), [Request::Status]);
+    let said = ask(&["--priority", "10", "--utilization", "50"]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].starts_with("xcli: priority 10 is above 0, the highest that user"), "{said}");
+    assert!(lines[1].contains("HPF, does not read utilization"), "{said}");
+    server.requests();
+    // Without hints there is nothing to ask.
+    assert_eq!((ask(&[]).as_str(), server.requests()), ("", vec![]));
+    // Those of the environment count too.
+    let mut command = run(library.path());
+    command.env("XSCHED_SOCKET", server.socket()).env("XSCHED_AUTO_XQUEUE_PRIORITY", "7");
+    assert!(stderr(&output(command.arg("true"))).contains("priority 7 is above 0"));
+}
+
+#[test]
+fn a_server_that_does_not_answer_keeps_no_program_waiting() {
+    let library = library_folder();
+    let frozen = FakeServer::start(|_| vec![]);
+    let mut command = run(library.path());
+    command.arg("--socket").arg(frozen.socket()).args(["--priority", "1", "true"]);
+    let start = Instant::now();
+    let result = output(&mut command);
+    assert_eq!((result.status.code(), stderr(&result).as_str()), (Some(0), ""));
+    assert!(start.elapsed() < Duration::from_secs(4));
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn client(number: u32, queues: u64) -> ClientStatus {
         program: "prog\u{1b}[31m".into(),
         group: GroupId(number),
         group_name: (number == 2).then(|| "batch".into()),
+        refused_priority: None,
         queues: (1..=queues).map(queue).collect(),
     }
 }
@@ -152,6 +153,9 @@ fn status_shows_the_server() {
             clients: 3,
             queues: 5,
             devices: vec![DeviceKey::cpu(0)],
+            policy_reads: vec![HintKind::Priority],
+            priority_ceiling: None,
+            may_steer_all: true,
         })]
     });
     let text = success(&server.ask(&["status"]));

@@ -80,4 +80,18 @@ fn another_user_starts_at_the_ceiling() {
     wait("it has a queue", || server.list()[0].queues.len() == 1);
     let client = &server.list()[0];
     assert_eq!((client.uid, client.queues[0].hints[&HintKind::Priority]), (65534, 5));
+    assert_eq!(client.refused_priority, Some(100));
+    // Root decides otherwise, and then nothing is refused any more.
+    let higher = Request::Hint { target: Target::Client(client.client), kind: HintKind::Priority, value: 50 };
+    assert_eq!(server.ask(higher), Reply::Done { count: 1, note: None });
+    let client = &server.list()[0];
+    assert_eq!((client.refused_priority, client.queues[0].hints[&HintKind::Priority]), (None, 50));
+}
+
+#[test]
+fn the_status_says_what_the_asker_may_and_what_the_policy_reads() {
+    let server = Server::start(&["--priority-ceiling", "5"]);
+    let Reply::Server(status) = server.ask(Request::Status) else { panic!() };
+    assert_eq!(status.policy_reads, [HintKind::Priority]);
+    assert_eq!((status.priority_ceiling, status.may_steer_all), (None, true), "its own user may all");
 }

@@ -71,6 +71,24 @@ fn hello() -> wire::Hello {
     }
 }
 
+#[test]
+fn a_peer_that_is_refused_again_and_again_gets_one_line_a_second_and_an_account() {
+    let server = Server::start(&[]);
+    for _ in 0..300 {
+        let raw = Raw::connect(&server);
+        raw.send(b"garbage", &[]);
+        assert_ne!(raw.farewell(), "", "it is told why, each time");
+    }
+    let lines = |log: &str| log.lines().filter(|line| line.contains("refused pid")).count();
+    let left_out = |log: &str| -> usize {
+        let count = |line: &str| line.split_once("left out: ")?.1.split(' ').next()?.parse::<usize>().ok();
+        log.lines().filter_map(count).sum()
+    };
+    wait("all are accounted for", || lines(&server.log()) + left_out(&server.log()) == 300);
+    // As many lines as there were seconds.
+    assert!(lines(&server.log()) < 100, "{}", server.log());
+}
+
 /// A small generator, so that a failure comes again.
 struct Random(u64);
 

@@ -3,10 +3,11 @@
 //! Each platform (a driver of the loader's) has its own address for a name. A program may use several, so a handler stands for one
 //! real address, and a name has as many handlers as platforms can be told apart.
 
-use super::table;
+use super::Real;
+use super::table::{self, PLATFORMS};
 use crate::driver::Handle;
 use std::ffi::{CStr, c_char, c_void};
-use xsched_runtime::intercept::{self, Real};
+use std::sync::atomic::Ordering;
 use xsched_runtime::{is_nested, report};
 
 pub(crate) static EXTENSION: Real = Real::new();
@@ -43,16 +44,27 @@ unsafe fn ours(name: *const c_char, real: *mut c_void) -> *mut c_void {
     }
     // SAFETY: by the caller.
     let name = unsafe { CStr::from_ptr(name) };
-    let Some(row) = intercept::find(table::ROWS, name).filter(|row| row.bypass.is_none()) else {
+    let Some((row, first)) = table::find(name).and_then(|row| Some((row, (row.handler?, row.real?)))) else {
         return real;
     };
-    if let Some(handler) = row.handler_for(real) {
-        return handler;
+    for (handler, place) in std::iter::once(&first).chain(row.others) {
+        if place.stands_for(real) {
+            return handler.0.cast_mut();
+        }
     }
     report::once(&format!(
-        "{} of more than {} OpenCL platforms: those beyond run unscheduled",
-        name.to_string_lossy(),
-        row.handlers.len()
+        "{} of more than {PLATFORMS} OpenCL platforms: those beyond run unscheduled",
+        name.to_string_lossy()
     ));
     real
+}
+
+impl Real {
+    /// Whether this is, or now has become, the place for that address.
+    fn stands_for(&self, address: *mut c_void) -> bool {
+        match self.0.compare_exchange(std::ptr::null_mut(), address, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(known) => known == address,
+        }
+    }
 }
