@@ -25,7 +25,7 @@ pub(crate) struct Guest {
     pub(crate) is_unlogged: bool,
     epoch: Epoch,
     devices: [Option<Seen>; DEVICES],
-    /// By slot, as far as slots were ever used.
+    /// By slot, as far as slots may be read.
     slots: Vec<Option<Known>>,
     asked_to_look: Option<Time>,
     /// Lent for the time of the attachment.
@@ -83,17 +83,29 @@ impl Guest {
 
     /// All known queues with their slots.
     pub(crate) fn queues(&self) -> impl Iterator<Item = (Known, &Slot)> {
-        let known = self.slots.iter().enumerate().filter_map(|(index, known)| Some((index, (*known)?)));
-        known.filter_map(|(index, known)| Some((known, self.page.slot(u16::try_from(index).ok()?)?)))
+        self.queues_from(0).map(|(_, known, slot)| (known, slot))
+    }
+
+    /// The known queues in slots from this index on, with that index.
+    pub(crate) fn queues_from(&self, first: usize) -> impl Iterator<Item = (usize, Known, &Slot)> {
+        let known = self.slots.iter().enumerate().skip(first);
+        let known = known.filter_map(|(index, known)| Some((index, (*known)?)));
+        known.filter_map(|(index, known)| Some((index, known, self.page.slot(u16::try_from(index).ok()?)?)))
+    }
+
+    /// How many slots may be read: those that the guest said it used, as far as the server knows.
+    pub(crate) fn readable(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// So many slots may be read from now on.
+    pub(crate) fn make_readable(&mut self, slots: usize) {
+        self.slots.resize(slots.max(self.slots.len()), None);
     }
 
     /// Notes who lives in a slot.
     pub(crate) fn set_known(&mut self, slot: u16, known: Option<Known>) {
-        let index = usize::from(slot);
-        if self.slots.len() <= index {
-            self.slots.resize(index + 1, None);
-        }
-        if let Some(place) = self.slots.get_mut(index) {
+        if let Some(place) = self.slots.get_mut(usize::from(slot)) {
             *place = known;
         }
     }

@@ -5,7 +5,6 @@ use crate::guests::Guests;
 use crate::logbook::Kind;
 use crate::rights::Rights;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use xsched_core::hint::unread;
 use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
 use xsched_core::text::Value;
@@ -14,11 +13,21 @@ use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::peer::Credentials;
 use xsched_sched::{POLICIES, PolicyKind};
 
+/// Queues in one reply of a list: about half a packet.
+const STRETCH: usize = 128;
+
 /// A list under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Listing {
-    after: Option<ClientId>,
+    /// The process to go on with, or the first one behind it, and the slot; `None` at the end.
+    at: Option<(ClientId, usize)>,
     count: u32,
+}
+
+impl Default for Listing {
+    fn default() -> Listing {
+        Listing { at: Some((ClientId(0), 0)), count: 0 }
+    }
 }
 
 /// What is answered: one reply, or a list, which is made bit by bit because it may be long.
@@ -47,17 +56,21 @@ pub(crate) fn answer(
 }
 
 impl Listing {
-    /// The next process, or the end of the list, which is not to be asked for more.
+    /// The next process, or the next of its queues, or the end of the list, which is not to be asked for more.
     pub(crate) fn next(&mut self, guests: &Guests) -> Reply {
-        let from = self.after.map_or(Bound::Unbounded, Bound::Excluded);
-        match guests.table.range((from, Bound::Unbounded)).next() {
-            Some((client, guest)) => {
-                self.after = Some(*client);
-                self.count += 1;
-                Reply::Client(client_status(guests, *client, guest))
-            }
-            None => Reply::Done { count: self.count, note: None },
-        }
+        let there = self.at.and_then(|(from, slot)| Some((from, slot, guests.table.range(from..).next()?)));
+        let Some((from, slot, (client, guest))) = there else {
+            return Reply::Done { count: self.count, note: None };
+        };
+        // The process that the list was at may be gone.
+        let slot = if *client == from { slot } else { 0 };
+        self.count += u32::from(slot == 0);
+        let (status, next) = client_status(guests, *client, guest, slot);
+        self.at = match next {
+            Some(slot) => Some((*client, slot)),
+            None => client.0.checked_add(1).map(|client| (ClientId(client), 0)),
+        };
+        Reply::Client(status)
     }
 }
 
@@ -162,14 +175,21 @@ fn resolve(guests: &Guests, target: &Target) -> Result<(Vec<(ClientId, u32)>, St
     }
 }
 
-fn client_status(guests: &Guests, client: ClientId, guest: &Guest) -> ClientStatus {
+/// The process with its queues from `slot` on, as many as fit, and the slot to go on with.
+fn client_status(
+    guests: &Guests,
+    client: ClientId,
+    guest: &Guest,
+    slot: usize,
+) -> (ClientStatus, Option<usize>) {
     let scheduler = &guests.scheduler;
     let hints = |queue: QueueId| -> BTreeMap<HintKind, i64> {
         let hints = scheduler.queue(queue).map(|view| view.hints).unwrap_or_default();
         let given = hints.iter().map(|hint| (hint.kind(), hint.value()));
         [(HintKind::Priority, hints.priority())].into_iter().chain(given).collect()
     };
-    let queues = guest.queues().filter_map(|(known, slot)| {
+    let mut found = guest.queues_from(slot);
+    let queues = found.by_ref().take(STRETCH).filter_map(|(_, known, slot)| {
         Some(QueueStatus {
             queue: known.queue,
             device_id: known.device,
@@ -185,7 +205,7 @@ fn client_status(guests: &Guests, client: ClientId, guest: &Guest) -> ClientStat
             hints: hints(known.queue),
         })
     });
-    ClientStatus {
+    let status = ClientStatus {
         client,
         pid: guest.credentials.pid,
         uid: guest.credentials.uid,
@@ -194,5 +214,6 @@ fn client_status(guests: &Guests, client: ClientId, guest: &Guest) -> ClientStat
         group_name: guest.group_name.clone(),
         refused_priority: guest.refused_priority,
         queues: queues.collect(),
-    }
+    };
+    (status, found.next().map(|(slot, ..)| slot))
 }

@@ -11,7 +11,7 @@ use crate::quota::Quota;
 use crate::scans::Scans;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use xsched_core::{ClientId, DeviceId, DeviceKey, Event, QueueId, Time};
-use xsched_ipc::page::{Edge, EdgeKind, SLOTS, Slot};
+use xsched_ipc::page::{Edge, EdgeKind, Slot};
 use xsched_ipc::peer::Credentials;
 use xsched_ipc::server::Newcomer;
 use xsched_sched::Scheduler;
@@ -31,6 +31,7 @@ pub(crate) struct Guests {
     pub(crate) log: Logbook,
     devices: Devices,
     groups: Groups,
+    /// Slots that are read: each costs memory, of ours and of the page, whether or not a queue lives there.
     quota: Quota,
     last_client: u32,
     last_queue: u64,
@@ -85,10 +86,10 @@ impl Guests {
         guest.release();
         guest.keys().for_each(|key| self.devices.put_back(key));
         self.groups.leave(guest.credentials.uid, guest.group_name.as_deref());
+        self.quota.put_back(guest.credentials.uid, guest.readable());
         for (known, _) in guest.queues() {
             self.places.remove(&known.queue);
             self.lingering.remove(&known.queue);
-            self.quota.put_back(guest.credentials.uid);
         }
         self.scheduler.handle(Event::ClientLeft { client }, now);
         Some(guest)
@@ -109,21 +110,36 @@ impl Guests {
             self.read_slot(client, edge.slot, Some(edge.kind), now)?;
         }
         if is_overflow {
-            self.scans.add(client);
+            let slots = self.readable(client)?;
+            self.scans.add(client, slots);
         }
         Ok(())
+    }
+
+    /// How many slots of the guest may be read: all that it says it used, if it may have so many.
+    fn readable(&mut self, client: ClientId) -> Result<usize, String> {
+        let Some(guest) = self.table.get_mut(&client) else { return Ok(0) };
+        let (used, readable) = (guest.page.used(), guest.readable());
+        if used > readable {
+            self.quota.take(guest.credentials.uid, used - readable)?;
+            guest.make_readable(used);
+        }
+        Ok(guest.readable())
     }
 
     /// Reads the next stretch of slots whose ring overflowed. An error says whose page is wrong, and how.
     pub(crate) fn scan(&mut self, now: Time) -> Result<(), (ClientId, String)> {
         let Some((client, mut slots)) = self.scans.next(now) else { return Ok(()) };
-        slots.try_for_each(|slot| self.read_slot(client, slot, None, now)).map_err(|reason| (client, reason))
+        slots
+            .try_for_each(|slot| self.read_slot(client, slot as u16, None, now))
+            .map_err(|reason| (client, reason))
     }
 
     /// Reads all of the page, as it has to be after the hello.
     pub(crate) fn read_page(&mut self, client: ClientId, now: Time) -> Result<(), String> {
         self.read_ring(client, now)?;
-        (0..SLOTS as u16).try_for_each(|slot| self.read_slot(client, slot, None, now))
+        let slots = self.readable(client)?;
+        (0..slots).try_for_each(|slot| self.read_slot(client, slot as u16, None, now))
     }
 
     /// Brings what the scheduler knows in line with what a slot says. `told` is what the guest said about the slot, if it did.
@@ -134,13 +150,16 @@ impl Guests {
         told: Option<EdgeKind>,
         now: Time,
     ) -> Result<(), String> {
+        let Some(guest) = self.table.get(&client) else { return Ok(()) };
+        if usize::from(index) >= guest.readable() && usize::from(index) >= self.readable(client)? {
+            return Err(format!("its ring names slot {index}, which it says it never used"));
+        }
         let Some(guest) = self.table.get_mut(&client) else { return Ok(()) };
         let Some(tag) = guest.page.slot(index).map(Slot::tag) else { return Ok(()) };
         if let Some(known) = guest.known(index).filter(|known| !known.is(tag)) {
             guest.set_known(index, None);
             self.places.remove(&known.queue);
             self.lingering.remove(&known.queue);
-            self.quota.put_back(guest.credentials.uid);
             self.scheduler.handle(Event::QueueDestroyed { queue: known.queue }, now);
         }
         let Some(tag) = tag else { return Ok(()) };
@@ -148,7 +167,6 @@ impl Guests {
             Some(known) => known,
             None => {
                 let device = guest.device(client, tag.device, &mut self.devices)?;
-                self.quota.take(guest.credentials.uid)?;
                 self.last_queue += 1;
                 let queue = QueueId(self.last_queue);
                 let known = Known::new(queue, device, tag);

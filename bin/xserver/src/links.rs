@@ -87,7 +87,7 @@ impl Links {
             true => Err("too many file descriptors of strangers wait to be closed".to_owned()),
             false => Ok(()),
         };
-        if let Err(reason) = is_welcome().and_then(|()| self.quota.take(uid)).and_then(watch) {
+        if let Err(reason) = is_welcome().and_then(|()| self.quota.take(uid, 1)).and_then(watch) {
             connection.refuse(&reason);
             return Err(reason);
         }
@@ -126,9 +126,9 @@ impl Links {
         match &link.role {
             Role::Fresh { .. } => self.fresh -= 1,
             Role::Guest { doorbell, .. } => poller.remove(doorbell),
-            Role::Control(_) => self.control_quota.put_back(link.connection.credentials().uid),
+            Role::Control(_) => self.control_quota.put_back(link.connection.credentials().uid, 1),
         }
-        self.quota.put_back(link.connection.credentials().uid);
+        self.quota.put_back(link.connection.credentials().uid, 1);
         Some(link)
     }
 
@@ -136,7 +136,7 @@ impl Links {
     pub(crate) fn set_control(&mut self, number: u32, answer: Answer, poller: &Poller) -> Result<(), String> {
         let Some(link) = self.table.get(&number) else { return Ok(()) };
         if !matches!(link.role, Role::Control(_)) {
-            self.control_quota.take(link.connection.credentials().uid)?;
+            self.control_quota.take(link.connection.credentials().uid, 1)?;
         }
         self.set_role(number, Role::Control(answer), poller).map_err(|e| e.to_string())
     }

@@ -7,10 +7,9 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 use xsched_core::{ClientId, Time};
-use xsched_ipc::page::SLOTS;
 
 /// Slots read at a time; nearly every page has no more in use.
-const STRETCH: u16 = 1024;
+const STRETCH: usize = 1024;
 /// Between two stretches.
 const EVERY: Duration = Duration::from_millis(10);
 
@@ -24,17 +23,18 @@ pub(crate) struct Scans {
 #[derive(Debug)]
 struct Scan {
     client: ClientId,
-    from: u16,
-    /// The ring overflowed again since it began.
-    again: bool,
+    /// What is left to be read.
+    slots: Range<usize>,
+    /// The ring overflowed again since it began, and the page had so many slots then.
+    again: Option<usize>,
 }
 
 impl Scans {
-    /// The ring of this guest overflowed.
-    pub(crate) fn add(&mut self, client: ClientId) {
+    /// The ring of this guest overflowed, and so many slots may be read.
+    pub(crate) fn add(&mut self, client: ClientId, slots: usize) {
         match self.waiting.iter_mut().find(|scan| scan.client == client) {
-            Some(scan) => scan.again = true,
-            None => self.waiting.push_back(Scan { client, from: 0, again: false }),
+            Some(scan) => scan.again = Some(slots),
+            None => self.waiting.push_back(Scan { client, slots: 0..slots, again: None }),
         }
     }
 
@@ -54,19 +54,19 @@ impl Scans {
     }
 
     /// The next stretch, if it is due.
-    pub(crate) fn next(&mut self, now: Time) -> Option<(ClientId, Range<u16>)> {
+    pub(crate) fn next(&mut self, now: Time) -> Option<(ClientId, Range<usize>)> {
         if self.due()? > now {
             return None;
         }
         self.last = Some(now);
         let mut scan = self.waiting.pop_front()?;
-        let (client, from) = (scan.client, scan.from);
-        let to = from.saturating_add(STRETCH).min(SLOTS as u16);
-        if usize::from(to) < SLOTS {
-            scan.from = to;
+        let (client, from) = (scan.client, scan.slots.start);
+        let to = from.saturating_add(STRETCH).min(scan.slots.end);
+        if to < scan.slots.end {
+            scan.slots.start = to;
             self.waiting.push_back(scan);
-        } else if scan.again {
-            self.waiting.push_back(Scan { client, from: 0, again: false });
+        } else if let Some(slots) = scan.again {
+            self.waiting.push_back(Scan { client, slots: 0..slots, again: None });
         }
         Some((client, from..to))
     }
@@ -76,7 +76,9 @@ impl Scans {
 mod tests {
     use super::*;
 
-    fn stretches(scans: &mut Scans, mut now: Time) -> Vec<(u32, u16)> {
+    const SLOTS: usize = 8 * STRETCH - 1;
+
+    fn stretches(scans: &mut Scans, mut now: Time) -> Vec<(u32, usize)> {
         let mut all = Vec::new();
         while let Some(due) = scans.due() {
             now = now.max(due);
@@ -90,8 +92,8 @@ mod tests {
     #[test]
     fn pages_are_read_in_turns_and_wholly() {
         let mut scans = Scans::default();
-        scans.add(ClientId(1));
-        scans.add(ClientId(2));
+        scans.add(ClientId(1), SLOTS);
+        scans.add(ClientId(2), SLOTS);
         let turns: Vec<_> = (0..8).flat_map(|n| [(1, n), (2, n)]).collect();
         assert_eq!(stretches(&mut scans, Time::ZERO), turns);
     }
@@ -99,12 +101,12 @@ mod tests {
     #[test]
     fn a_ring_that_overflows_while_its_page_is_read_is_read_once_more() {
         let mut scans = Scans::default();
-        scans.add(ClientId(1));
+        scans.add(ClientId(1), SLOTS);
         scans.next(Time::ZERO);
-        scans.add(ClientId(1));
-        scans.add(ClientId(1));
+        scans.add(ClientId(1), SLOTS);
+        scans.add(ClientId(1), SLOTS);
         assert_eq!(stretches(&mut scans, Time::ZERO).len(), 7 + 8);
-        scans.add(ClientId(1));
+        scans.add(ClientId(1), SLOTS);
         scans.forget(ClientId(1));
         assert_eq!(scans.due(), None);
     }

@@ -16,6 +16,16 @@ pub enum Error {
         /// How.
         errno: Errno,
     },
+    /// The process may not make a file as large as the memory that it would share.
+    #[error(
+        "the limit on the size of files (ulimit -f, RLIMIT_FSIZE) is {limit} bytes, and memory to share needs {needed}"
+    )]
+    FileSizeLimit {
+        /// The limit, in bytes.
+        limit: u64,
+        /// What is needed, in bytes.
+        needed: u64,
+    },
     /// A system call on a path failed.
     #[error("{call} {} failed: {errno}", path.display())]
     Path {

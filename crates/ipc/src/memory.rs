@@ -7,6 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
+use rustix::process::{Resource, getrlimit};
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
@@ -129,6 +130,11 @@ impl<T> Drop for Mapping<T> {
 
 /// A memfd of this size with these seals; not executable where the kernel knows that.
 pub(crate) fn create(name: &CStr, length: usize, seals: SealFlags) -> Result<OwnedFd, Error> {
+    // Beyond this limit, ftruncate would send SIGXFSZ, which ends most programs.
+    let needed = length as u64;
+    if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|limit| *limit < needed) {
+        return Err(Error::FileSizeLimit { limit, needed });
+    }
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let fd = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
         Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags),
@@ -179,8 +185,8 @@ mod tests {
         let verdict = Verdict { suspended: true, awaited: true, windowed: false };
         mapped.gate(3).unwrap().decree(Epoch::FIRST, verdict).unwrap();
         assert!(shared.page().gate(3).unwrap().state().is_held_by(Holder::Server));
-        let tag = shared.page().slot(9).unwrap().occupy(3, Level::Block);
-        assert_eq!(mapped.slot(9).unwrap().tag(), Some(tag));
+        let tag = shared.page().occupy(9, 3, Level::Block);
+        assert_eq!((mapped.slot(9).unwrap().tag(), mapped.used()), (tag, 10));
     }
 
     #[test]

@@ -3,19 +3,22 @@
 //! The guest makes it (a memfd, sealed in size) and keeps it across servers; the server maps it as it comes with the hello. Everything
 //! in it is an atomic, so that neither side can hand the other an invalid value, only a wrong one; wrong values from a guest
 //! harm that guest alone. Zeroed memory is a page with open gates and no queues, which is what the child of a fork gets.
+//!
+//! The page is large, but memory is used only where it was touched: the guest says how many slots it ever used, and the server
+//! reads no others. What comes before the slots leaves room for some of them in the first 4 KiB, which are all that a common guest costs.
 
 use crate::ring::Ring;
-use xsched_core::sync::{AtomicU64, Ordering};
+use xsched_core::sync::{AtomicU32, AtomicU64, Ordering};
 use xsched_core::{DeviceKey, Level, Value};
 use xsched_queue::activity::Activity;
 use xsched_queue::gate::GateWord;
 
 /// Devices that one process can use under XSched.
-pub const DEVICES: usize = 16;
-/// Queues that have a slot of their own.
-pub const SLOTS: usize = 8192;
+pub const DEVICES: usize = 32;
+/// Queues that have a slot of their own: as many as an index of 16 bits can tell apart.
+pub const SLOTS: usize = 1 << 16;
 /// Changes whenever the layout does; both sides must agree.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 const KEY_WORDS: usize = 8;
 
@@ -25,14 +28,16 @@ const KEY_WORDS: usize = 8;
 pub struct Page {
     gates: [GateWord; DEVICES],
     keys: [[AtomicU64; KEY_WORDS]; DEVICES],
+    /// Slots below this index were ever used.
+    used: AtomicU32,
     /// Events to the server.
     pub ring: Ring,
     slots: [Slot; SLOTS],
 }
 
-/// One queue: a cache line of its own.
+/// One queue: a cache line of its own. One outside of a page (the default) is a slot that no server reads.
 #[repr(C, align(64))]
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Slot {
     /// Launches, threads inside, ready.
     pub activity: Activity,
@@ -45,6 +50,7 @@ pub struct Slot {
 const _: () = {
     assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
     assert!(size_of::<GateWord>() == 4 && size_of::<Activity>() == 8);
+    assert!(std::mem::offset_of!(Page, slots) + 8 * size_of::<Slot>() <= 4096);
 };
 
 /// What a slot's tag says: which queue lives there.
@@ -89,6 +95,17 @@ impl Page {
         self.slots.get(usize::from(index))
     }
 
+    /// Guest: a queue moves into the slot. The slot is empty and nobody launches on it yet. Before any event that names it.
+    pub fn occupy(&self, index: u16, device: u8, level: Level) -> Option<Tag> {
+        self.used.fetch_max(u32::from(index) + 1, Ordering::AcqRel);
+        Some(self.slot(index)?.occupy(device, level))
+    }
+
+    /// Server: how many slots were ever used, as far as one can believe it.
+    pub fn used(&self) -> usize {
+        (self.used.load(Ordering::Acquire) as usize).min(SLOTS)
+    }
+
     /// Guest: names its device number `device`. Before the first queue on it.
     pub fn set_key(&self, device: u8, key: &DeviceKey) {
         let Some(words) = self.keys.get(usize::from(device)) else { return };
@@ -112,7 +129,7 @@ impl Page {
 }
 
 impl Slot {
-    /// Guest: a queue moves in. The slot is empty and nobody launches on it yet.
+    /// Guest: a queue moves in, see [`Page::occupy`].
     pub fn occupy(&self, device: u8, level: Level) -> Tag {
         let generation = ((self.tag.load(Ordering::Relaxed) >> 32) as u32).wrapping_add(1);
         let tag = Tag { generation, device, level };
@@ -173,8 +190,8 @@ impl Edge {
             4 => EdgeKind::Idle,
             _ => return None,
         };
-        let slot = ((word >> 8) & 0xff_ffff) as u32;
-        (slot < SLOTS as u32).then_some(Edge { kind, slot: slot as u16, generation: (word >> 32) as u32 })
+        let slot = u16::try_from((word >> 8) & 0xff_ffff).ok()?;
+        Some(Edge { kind, slot, generation: (word >> 32) as u32 })
     }
 }
 
@@ -211,9 +228,22 @@ mod tests {
     }
 
     #[test]
+    fn slots_are_used_from_the_first_one_on_and_a_number_of_them_that_makes_no_sense_is_all() {
+        let page = page().unwrap();
+        assert_eq!(page.used(), 0);
+        page.occupy(4, 0, Level::Block);
+        page.occupy(2, 0, Level::Block);
+        assert_eq!(page.used(), 5);
+        page.occupy(u16::MAX, 0, Level::Block);
+        assert_eq!(page.used(), SLOTS);
+        page.used.store(u32::MAX, Ordering::Relaxed);
+        assert_eq!(page.used(), SLOTS);
+    }
+
+    #[test]
     fn edges_read_back_and_garbage_is_none() {
         for kind in [EdgeKind::Created, EdgeKind::Destroyed, EdgeKind::Ready, EdgeKind::Idle] {
-            let edge = Edge { kind, slot: SLOTS as u16 - 1, generation: u32::MAX };
+            let edge = Edge { kind, slot: u16::MAX, generation: u32::MAX };
             assert_eq!(Edge::from_word(edge.to_word()), Some(edge));
         }
         for word in [0, 5, (SLOTS as u64) << 8 | 1, 0xff_ffff << 8 | 2] {

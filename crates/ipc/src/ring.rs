@@ -8,7 +8,7 @@ use xsched_core::sync::{AtomicU32, AtomicU64, Ordering};
 use xsched_queue::weakenable;
 
 /// Entries in a ring.
-pub const ENTRIES: u32 = 256;
+pub const ENTRIES: u32 = 128;
 
 weakenable! {
     /// An entry is written before the index that shows it.

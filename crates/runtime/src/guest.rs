@@ -1,6 +1,7 @@
 //! This process as a guest: its page, its slots, its link to xserver.
 
 use crate::agent::Link;
+use crate::beyond::{Beyond, SINGLE};
 use crate::queue::Queue;
 use crate::watcher::Watcher;
 use crate::{agent, config, errno, fork, report};
@@ -12,7 +13,7 @@ use xsched_core::{Config, DeviceKey, Time};
 use xsched_hal::HwQueue;
 use xsched_ipc::guest::SharedPage;
 use xsched_ipc::heartbeat::now;
-use xsched_ipc::page::{DEVICES, Edge, EdgeKind, Page, SLOTS};
+use xsched_ipc::page::{DEVICES, Edge, Page};
 use xsched_queue::gate::{Epoch, Holder};
 
 /// The first attach is waited for, so that the first launches are scheduled already; a program is not made to wait longer.
@@ -31,13 +32,16 @@ pub struct Guest {
     attach_tried: Condvar,
     exiting: AtomicBool,
     pub(crate) watcher: Watcher,
+    pub(crate) beyond: Beyond,
 }
 
 /// Queues by slot. They are never freed, only used again, so that a late look at one is harmless.
 #[derive(Default)]
 struct Queues {
     all: Vec<&'static Queue>,
-    free: Vec<u16>,
+    /// Free ones in the page, and free ones that found no room there.
+    free: Vec<&'static Queue>,
+    free_apart: Vec<&'static Queue>,
 }
 
 static GUEST: AtomicPtr<Guest> = AtomicPtr::new(std::ptr::null_mut());
@@ -132,6 +136,7 @@ impl Guest {
             attach_tried: Condvar::default(),
             exiting: AtomicBool::new(false),
             watcher: Watcher::default(),
+            beyond: Beyond::default(),
         }
     }
 
@@ -156,35 +161,35 @@ impl Guest {
         epoch
     }
 
-    /// Gives a native queue a slot. `None` if there is none left, which has been reported.
+    /// Gives a native queue a slot. `None` if it cannot be scheduled, which has been reported.
     pub fn adopt(&'static self, hw: Arc<dyn HwQueue>, in_order: bool) -> Option<&'static Queue> {
         let _errno = errno::Keep::new();
         let device = self.device_index(hw.device())?;
         let mut queues = self.queues.lock().ok()?;
-        let queue = match queues.free.pop() {
-            Some(index) => queues.all.get(usize::from(index)).copied()?,
-            None if queues.all.len() < SLOTS => {
-                let queue = Queue::new(self, u16::try_from(queues.all.len()).ok()?)?;
+        let index = u16::try_from(queues.all.len()).ok().filter(|index| usize::from(*index) < SINGLE);
+        let free = queues.free.pop().or_else(|| queues.free_apart.pop());
+        let queue = match free {
+            Some(queue) => queue,
+            None => {
+                let queue = Queue::new(self, index)?;
                 queues.all.push(queue);
                 queue
             }
-            None => {
-                report::once(&format!("more than {SLOTS} queues: those beyond run unscheduled"));
-                return None;
-            }
         };
         drop(queues);
+        if !queue.is_listed() {
+            report::once(&format!("more than {SINGLE} queues: to the server, those beyond are one queue"));
+            self.beyond.open(self.page(), device).into_iter().for_each(|edge| self.tell(edge));
+        }
         let level = hw.level().min(self.config.auto_xqueue_level);
-        let edge = queue.occupy(hw, device, level, in_order)?;
-        self.tell(edge);
+        queue.occupy(hw, device, level, in_order)?;
         Some(queue)
     }
 
-    /// A slot is free again.
-    pub(crate) fn reclaim(&self, edge: Edge) {
-        self.tell(edge);
+    /// The queue is free for another life.
+    pub(crate) fn reclaim(&self, queue: &'static Queue) {
         if let Ok(mut queues) = self.queues.lock() {
-            queues.free.push(edge.slot);
+            if queue.is_listed() { queues.free.push(queue) } else { queues.free_apart.push(queue) }
         }
     }
 
@@ -206,7 +211,8 @@ impl Guest {
 
     /// Makes native queues start what was launched: somebody may be waiting for it.
     pub(crate) fn flush_all(&self) {
-        for queue in self.queues() {
+        // A queue that is idle has nothing to start; there may be very many of them.
+        for queue in self.queues().into_iter().filter(|queue| queue.snapshot().is_ready()) {
             queue.flush();
         }
     }
@@ -290,11 +296,6 @@ impl Guest {
 /// The moment, for those who do not want to read the clock themselves.
 pub(crate) fn clock() -> Time {
     now()
-}
-
-/// Says what happened in a slot.
-pub(crate) fn edge(kind: EdgeKind, slot: u16, generation: u32) -> Edge {
-    Edge { kind, slot, generation }
 }
 
 #[cfg(test)]

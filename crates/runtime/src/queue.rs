@@ -3,15 +3,16 @@
 //! The launch path is [`Queue::launch`]: one atomic step in, one look at the gate, the vendor's call, one atomic step out. Everything
 //! else is cold and happens only on idle↔ready edges, or while others wait or may come.
 
-use crate::guest::{Guest, clock, edge};
+use crate::beyond::Beyond;
+use crate::guest::{Guest, clock};
 use crate::{errno, thread};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::Level;
 use xsched_core::config::OnNoServer;
 use xsched_hal::HwQueue;
-use xsched_ipc::page::{Edge, EdgeKind, Slot};
+use xsched_ipc::page::{Edge, EdgeKind, Page, Slot};
 use xsched_queue::activity::Snapshot;
 use xsched_queue::gate::{GateState, GateWord, Holder};
 use xsched_queue::window::{Admission, Settings, Window};
@@ -29,8 +30,11 @@ const RELEASE_LOOKS: u32 = 1_000;
 pub struct Queue {
     guest: &'static Guest,
     slot: &'static Slot,
-    index: u16,
+    /// Where that is in the page; `None` if the page had no room, see `beyond`.
+    index: Option<u16>,
     generation: AtomicU32,
+    /// The device's index in the page.
+    device: AtomicU8,
     gate: AtomicPtr<GateWord>,
     in_order: AtomicU32,
     /// The last event that the program got from this queue, with the low bits of the launch's number; 0 for none.
@@ -65,13 +69,19 @@ pub struct Launched {
 pub struct Refused;
 
 impl Queue {
-    pub(crate) fn new(guest: &'static Guest, index: u16) -> Option<&'static Queue> {
+    /// A queue in this slot, or in one of its own that no server reads.
+    pub(crate) fn new(guest: &'static Guest, index: Option<u16>) -> Option<&'static Queue> {
         let page = guest.page();
+        let slot = match index {
+            Some(index) => page.slot(index)?,
+            None => Box::leak(Box::default()),
+        };
         Some(Box::leak(Box::new(Queue {
             guest,
-            slot: page.slot(index)?,
+            slot,
             index,
             generation: AtomicU32::new(0),
+            device: AtomicU8::new(0),
             gate: AtomicPtr::new(std::ptr::from_ref(page.gate(0)?).cast_mut()),
             in_order: AtomicU32::new(0),
             last_event: AtomicU64::new(0),
@@ -88,22 +98,28 @@ impl Queue {
         device: u8,
         level: Level,
         in_order: bool,
-    ) -> Option<Edge> {
+    ) -> Option<()> {
         let gate = self.guest.page().gate(device)?;
         self.gate.store(std::ptr::from_ref(gate).cast_mut(), Ordering::Release);
+        self.device.store(device, Ordering::Relaxed);
         self.in_order.store(u32::from(in_order), Ordering::Relaxed);
         self.last_event.store(0, Ordering::Relaxed);
-        let tag = self.slot.occupy(device, level);
+        let tag = match self.index {
+            Some(index) => self.guest.page().occupy(index, device, level)?,
+            None => self.slot.occupy(device, level),
+        };
         self.generation.store(tag.generation, Ordering::Release);
         // Last: without a native queue, nobody looks at the rest.
         let mut inner = self.inner.lock().ok()?;
         *inner = Inner { hw: Some(hw), ..Inner::default() };
-        Some(edge(EdgeKind::Created, self.index, tag.generation))
+        drop(inner);
+        self.tell(EdgeKind::Created);
+        Some(())
     }
 
     /// The native queue is about to be released by its owner: nothing of ours begins to use it any more. False if something of ours may be
     /// using it at this moment (this is a callback, and some thread, perhaps this one, is in a call of ours): then it must outlive that.
-    pub(crate) fn release(&self) -> bool {
+    pub(crate) fn release(&'static self) -> bool {
         let _errno = errno::Keep::new();
         self.gone.store(true, Ordering::SeqCst);
         // Whoever has the lock clears up: this thread if it is to be had soon, else the one that has it, or gets it next.
@@ -121,21 +137,25 @@ impl Queue {
     }
 
     /// Takes out what belongs to a native queue that is gone. Once: by whoever takes the flag back.
-    fn clear_up(&self, mut inner: MutexGuard<'_, Inner>) {
+    fn clear_up(&'static self, mut inner: MutexGuard<'_, Inner>) {
         if !self.gone.swap(false, Ordering::SeqCst) {
             return;
         }
         let left = std::mem::take(&mut *inner);
+        if self.index.is_none() && self.snapshot().is_ready() {
+            self.beyond(Beyond::end).into_iter().for_each(|edge| self.guest.tell(edge));
+        }
         self.slot.vacate();
         drop(inner);
-        self.guest.reclaim(edge(EdgeKind::Destroyed, self.index, self.generation.load(Ordering::Acquire)));
+        self.tell(EdgeKind::Destroyed);
+        self.guest.reclaim(self);
         // Marks are native events: released outside of the lock.
         drop(left);
     }
 
     /// Launches: `call` is the vendor's call on this thread. While the process is suspended this waits first.
     #[inline]
-    pub fn launch<R>(&self, call: impl FnOnce() -> R) -> Result<(R, Launched), Refused> {
+    pub fn launch<R>(&'static self, call: impl FnOnce() -> R) -> Result<(R, Launched), Refused> {
         let begun = self.slot.activity.begin();
         if begun.was_idle {
             self.raise();
@@ -159,10 +179,11 @@ impl Queue {
     }
 
     /// All that was launched before `then` is done.
-    pub fn synced(&self, then: Snapshot) {
+    pub fn synced(&'static self, then: Snapshot) {
         if !self.slot.activity.try_idle(then) {
             return;
         }
+        let beyond = if self.index.is_none() { self.beyond(Beyond::end) } else { None };
         let gate = self.gate().state();
         if self.slot.completed.swap(then.begun(), Ordering::AcqRel) != then.begun() && !gate.is_free() {
             let _errno = errno::Keep::new();
@@ -170,6 +191,7 @@ impl Queue {
         }
         if gate.is_awaited() {
             let _errno = errno::Keep::new();
+            beyond.into_iter().for_each(|edge| self.guest.tell(edge));
             self.tell(EdgeKind::Idle);
         }
     }
@@ -183,12 +205,17 @@ impl Queue {
     }
 
     /// The program knows that this event, of this queue, is complete. If it is of the newest launch of an in-order queue, all is.
-    pub fn event_done(&self, event: usize) {
+    pub fn event_done(&'static self, event: usize) {
         let now = self.snapshot();
         let packed = (event as u64) << 16 | now.begun() & 0xffff;
         if self.in_order.load(Ordering::Relaxed) != 0 && self.last_event.load(Ordering::Relaxed) == packed {
             self.synced(now);
         }
+    }
+
+    /// Whether it has a slot that the server reads.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.index.is_some()
     }
 
     /// Whether commands run in the order of their launches.
@@ -220,19 +247,31 @@ impl Queue {
 
     #[cold]
     fn raise(&self) {
+        if self.index.is_none() {
+            let _errno = errno::Keep::new();
+            self.beyond(Beyond::begin).into_iter().for_each(|edge| self.guest.tell(edge));
+        }
         if self.slot.activity.raise() {
             let _errno = errno::Keep::new();
             self.tell(EdgeKind::Ready);
         }
     }
 
+    /// What becomes of all queues that have no slot in the page, by something that happens to this one.
+    #[cold]
+    fn beyond(&self, what: fn(&Beyond, &Page, u8) -> Option<Edge>) -> Option<Edge> {
+        what(&self.guest.beyond, self.guest.page(), self.device.load(Ordering::Relaxed))
+    }
+
     fn tell(&self, kind: EdgeKind) {
-        self.guest.tell(edge(kind, self.index, self.generation.load(Ordering::Acquire)));
+        if let Some(slot) = self.index {
+            self.guest.tell(Edge { kind, slot, generation: self.generation.load(Ordering::Acquire) });
+        }
     }
 
     /// The gate is not free: waits while it is closed, then while the window is full.
     #[cold]
-    fn admit(&self, gate: GateState, then: Snapshot) -> Result<(), Refused> {
+    fn admit(&'static self, gate: GateState, then: Snapshot) -> Result<(), Refused> {
         let _errno = errno::Keep::new();
         if !thread::may_wait() {
             return Ok(());
@@ -274,7 +313,7 @@ impl Queue {
     }
 
     /// Waits until no holder keeps the gate closed.
-    fn wait_open(&self) -> Result<(), Refused> {
+    fn wait_open(&'static self) -> Result<(), Refused> {
         loop {
             let gate = self.gate().state();
             if gate.is_open() || self.guest.is_exiting() {
@@ -296,24 +335,27 @@ impl Queue {
 
     /// After a launch while others wait or may come: progress is marked now and then.
     #[cold]
-    fn mark(&self, gate: GateState, then: Snapshot) {
+    fn mark(&'static self, gate: GateState, then: Snapshot) {
         let _errno = errno::Keep::new();
         self.with(|Inner { hw, window, .. }| {
             if let Some(hw) = hw {
                 window.launched(then.begun(), &**hw, self.settings());
             }
         });
+        if self.index.is_none() {
+            self.beyond(Beyond::move_on).into_iter().for_each(|edge| self.guest.tell(edge));
+        }
         if gate.is_awaited() {
             self.guest.watcher.wake(self.guest);
         }
     }
 
-    pub(crate) fn flush(&self) {
+    pub(crate) fn flush(&'static self) {
         self.with(|inner| inner.hw.as_ref().map(|hw| hw.flush()));
     }
 
     /// The watcher's look: finds out whether the queue is idle if nobody else does. Returns whether it should look again.
-    pub(crate) fn watch(&self) -> bool {
+    pub(crate) fn watch(&'static self) -> bool {
         let now = self.snapshot();
         let gate = self.gate().state();
         if !now.is_ready() || !gate.is_awaited() {
@@ -350,12 +392,12 @@ impl Queue {
 
     /// Works on what the lock protects, vendor's calls included; `None` if the native queue is gone, or if another thread has the lock. That is
     /// not waited for: the other one may be inside a vendor's call, there in a callback of the program's, and wait for us.
-    fn with<R>(&self, work: impl FnOnce(&mut Inner) -> R) -> Option<R> {
+    fn with<R>(&'static self, work: impl FnOnce(&mut Inner) -> R) -> Option<R> {
         self.with_locked(self.inner.try_lock().ok()?, work)
     }
 
     fn with_locked<R>(
-        &self,
+        &'static self,
         mut inner: MutexGuard<'_, Inner>,
         work: impl FnOnce(&mut Inner) -> R,
     ) -> Option<R> {

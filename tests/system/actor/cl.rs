@@ -104,11 +104,25 @@ impl Cl {
             code => Err(code.to_string()),
         }
     }
+
+    /// Makes so many queues on the first device, with nothing to do, and keeps them.
+    pub(crate) fn make_queues(&'static self, count: u32) -> Result<(), String> {
+        let work = Work::new(self)?;
+        for _ in 0..count {
+            let mut error = 0;
+            // SAFETY: the context and the device of the queue that was just made.
+            unsafe { (self.clCreateCommandQueue)(work.context, work.device, 0, &raw mut error) };
+            check("clCreateCommandQueue", error)?;
+        }
+        Ok(())
+    }
 }
 
 /// A queue of this thread's with all that its launches need. Never released.
 pub(crate) struct Work {
     pub(crate) cl: &'static Cl,
+    device: Handle,
+    context: Handle,
     pub(crate) queue: Handle,
     pub(crate) spin: Handle,
     pub(crate) buffer: Handle,
@@ -150,7 +164,7 @@ impl Work {
                 check("clSetKernelArg", (cl.clSetKernelArg)(kernel, 0, 8, (&raw const buffer).cast()))?;
             }
             check("clSetKernelArg", (cl.clSetKernelArg)(spin, 1, 4, (&raw const ROUNDS).cast()))?;
-            Ok(Work { cl, queue, spin, buffer, triple })
+            Ok(Work { cl, device, context, queue, spin, buffer, triple })
         }
     }
 

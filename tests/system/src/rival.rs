@@ -26,7 +26,7 @@ impl Rival {
         let hello = Hello { epoch: Epoch::FIRST, program: "rival".into(), group: None, hints, control: None };
         let session = guest::connect(socket, &page, &hello, PATIENCE).unwrap();
         let rival = Rival { page, session };
-        rival.page.page().slot(0).unwrap().occupy(0, Level::Block);
+        rival.page.page().occupy(0, 0, Level::Block);
         rival.tell(EdgeKind::Created);
         rival
     }

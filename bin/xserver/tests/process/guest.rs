@@ -50,7 +50,7 @@ impl Guest {
     }
 
     pub(crate) fn create(&self, slot: u16, device: u8) {
-        self.page().slot(slot).unwrap().occupy(device, Level::Block);
+        self.page().occupy(slot, device, Level::Block).unwrap();
         self.tell(EdgeKind::Created, slot);
     }
 

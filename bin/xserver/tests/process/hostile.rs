@@ -14,7 +14,7 @@ use std::time::Duration;
 use xsched_core::{DeviceKey, Hints};
 use xsched_ipc::control::Request;
 use xsched_ipc::guest::{Link, SharedPage};
-use xsched_ipc::page::{DEVICES, Edge, EdgeKind, LAYOUT, Page, SLOTS};
+use xsched_ipc::page::{DEVICES, Edge, EdgeKind, LAYOUT, Page};
 use xsched_ipc::wire::{self, Kind};
 use xsched_queue::gate::Epoch;
 
@@ -150,7 +150,7 @@ fn another_version_is_refused_and_both_versions_are_named() {
     );
     let raw = Raw::connect(&server);
     raw.send(&wire::Hello { layout: 33, ..hello() }.to_packet(), &[page().fd().unwrap()]);
-    assert_eq!(raw.farewell(), "the guest's page has layout 33, the server's layout 1");
+    assert_eq!(raw.farewell(), "the guest's page has layout 33, the server's layout 2");
 }
 
 #[test]
@@ -203,6 +203,9 @@ fn garbage_in_the_page_ends_its_guest_only() {
     let guest = Guest::attach(&server, "bad ring", 0);
     guest.push(u64::MAX);
     ends(guest, "is not an event");
+    let guest = Guest::attach(&server, "unused slot", 0);
+    guest.tell(EdgeKind::Ready, 1);
+    ends(guest, "which it says it never used");
     let guest = Guest::attach(&server, "no key", 0);
     guest.create(1, DEVICES as u8 - 1);
     ends(guest, "has no valid name");
@@ -264,12 +267,12 @@ fn edges_that_found_no_room_are_made_up_for_by_reading_all_slots() {
     server.signal(rustix::process::Signal::STOP);
     (1..700).for_each(|slot| many.create(slot, 0));
     (0..100).for_each(|slot| many.destroy(slot));
-    many.create(SLOTS as u16 - 1, 0);
-    many.launch(SLOTS as u16 - 1);
+    many.create(u16::MAX, 0);
+    many.launch(u16::MAX);
     server.signal(rustix::process::Signal::CONT);
     wait("low is held", || low.is_held());
     wait("all queues are known", || server.list()[1].queues.len() == 601);
-    many.finish(SLOTS as u16 - 1);
+    many.finish(u16::MAX);
     wait("low goes on", || !low.is_held());
 }
 
@@ -289,7 +292,9 @@ fn an_entry_without_a_ring_of_the_doorbell_is_found_soon() {
 fn indices_that_make_no_sense_do_not_mislead_the_server() {
     let server = Server::start(&[]);
     let guest = Guest::attach(&server, "wild", 0);
-    for slot in [1u16, 4000, SLOTS as u16 - 1] {
+    guest.create(5000, 0);
+    guest.destroy(5000);
+    for slot in [1u16, 4000, 5000] {
         for kind in [EdgeKind::Destroyed, EdgeKind::Idle, EdgeKind::Ready, EdgeKind::Created] {
             guest.tell(kind, slot);
         }

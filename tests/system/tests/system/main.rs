@@ -5,6 +5,7 @@ mod chaos;
 mod exits;
 mod forks;
 mod guest_lives;
+mod limits;
 mod priorities;
 mod results;
 mod server_lives;
