@@ -210,7 +210,7 @@ impl Guests {
         self.table.get(client)?.page.slot(*index)
     }
 
-    /// The queues of all users, as the quota counts them.
+    /// The slots that are read of all users, as the quota counts them.
     pub(crate) fn counted_queues(&self) -> usize {
         self.quota.taken()
     }
