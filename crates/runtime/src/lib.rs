@@ -15,6 +15,7 @@ pub mod config;
 mod errno;
 mod fork;
 mod guest;
+pub mod intercept;
 pub mod library;
 pub mod probe;
 mod queue;

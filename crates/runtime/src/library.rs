@@ -17,6 +17,32 @@ unsafe impl Send for Library {}
 // SAFETY: as above.
 unsafe impl Sync for Library {}
 
+/// Declares a struct of the real library's functions that a platform calls itself: `struct Name { function: type; }`. Each is `None` where
+/// the library is older than the function.
+#[macro_export]
+macro_rules! real_functions {
+    ($(#[$doc:meta])* struct $driver:ident { $($name:ident: $ty:ty;)* }) => {
+        $(#[$doc])*
+        #[allow(non_snake_case)]
+        #[derive(Debug)]
+        pub(crate) struct $driver {
+            pub(crate) library: $crate::library::Library,
+            $(pub(crate) $name: Option<$ty>,)*
+        }
+
+        impl $driver {
+            fn load(library: $crate::library::Library) -> $driver {
+                $driver { library, $($name:
+                    // SAFETY: the real library's function of that name has this signature (the vendor's headers).
+                    library.function($crate::c_name!($name)).map(|f| unsafe {
+                        ::std::mem::transmute::<*mut ::std::ffi::c_void, $ty>(f)
+                    }),
+                )* }
+            }
+        }
+    };
+}
+
 /// Which library is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {

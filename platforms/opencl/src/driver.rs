@@ -1,7 +1,7 @@
 //! The real `libOpenCL.so.1` (an ICD loader, or one vendor's library) and those of its functions that we call ourselves.
 
-use std::ffi::{CStr, c_int, c_void};
-use std::path::{Path, PathBuf};
+use std::ffi::{c_int, c_void};
+use std::path::Path;
 use std::sync::OnceLock;
 use xsched_runtime::library::{Library, Wanted};
 
@@ -19,42 +19,20 @@ pub(crate) const CL_COMPLETE: c_int = 0;
 /// `clGet*Info(object, name, size, value, size_ret)`.
 pub(crate) type GetInfo = unsafe extern "C" fn(Handle, u32, usize, *mut c_void, *mut usize) -> c_int;
 
-macro_rules! driver {
-    ($($name:ident: $ty:ty;)*) => {
-        /// The functions that we call ourselves; `None` where the library is older than the function.
-        #[allow(non_snake_case)]
-        #[derive(Debug)]
-        pub(crate) struct Driver {
-            library: Library,
-            $(pub(crate) $name: Option<$ty>,)*
-        }
-
-        impl Driver {
-            fn load(library: Library) -> Driver {
-                Driver { library, $($name: {
-                    const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
-                        Ok(name) => name,
-                        Err(_) => c"",
-                    };
-                    // SAFETY: the real library's function of that name has this signature (Khronos OpenCL headers, CL/cl.h).
-                    library.function(NAME).map(|f| unsafe { std::mem::transmute::<*mut c_void, $ty>(f) })
-                },)* }
-            }
-        }
-    };
-}
-
-driver! {
-    clGetCommandQueueInfo: GetInfo;
-    clGetDeviceInfo: GetInfo;
-    clGetPlatformInfo: GetInfo;
-    clGetEventInfo: GetInfo;
-    clFlush: unsafe extern "C" fn(Handle) -> c_int;
-    clFinish: unsafe extern "C" fn(Handle) -> c_int;
-    clEnqueueMarker: unsafe extern "C" fn(Handle, *mut Handle) -> c_int;
-    clEnqueueMarkerWithWaitList: unsafe extern "C" fn(Handle, u32, *const Handle, *mut Handle) -> c_int;
-    clReleaseEvent: unsafe extern "C" fn(Handle) -> c_int;
-    clWaitForEvents: unsafe extern "C" fn(u32, *const Handle) -> c_int;
+xsched_runtime::real_functions! {
+    /// The functions that we call ourselves.
+    struct Driver {
+        clGetCommandQueueInfo: GetInfo;
+        clGetDeviceInfo: GetInfo;
+        clGetPlatformInfo: GetInfo;
+        clGetEventInfo: GetInfo;
+        clFlush: unsafe extern "C" fn(Handle) -> c_int;
+        clFinish: unsafe extern "C" fn(Handle) -> c_int;
+        clEnqueueMarker: unsafe extern "C" fn(Handle, *mut Handle) -> c_int;
+        clEnqueueMarkerWithWaitList: unsafe extern "C" fn(Handle, u32, *const Handle, *mut Handle) -> c_int;
+        clReleaseEvent: unsafe extern "C" fn(Handle) -> c_int;
+        clWaitForEvents: unsafe extern "C" fn(u32, *const Handle) -> c_int;
+    }
 }
 
 static DRIVER: OnceLock<Driver> = OnceLock::new();
@@ -78,18 +56,6 @@ pub(crate) fn load(stand_in: &Path) -> Result<&'static Driver, String> {
 #[inline]
 pub(crate) fn driver() -> Option<&'static Driver> {
     DRIVER.get()
-}
-
-impl Driver {
-    /// The file that has a function of the real library's.
-    pub(crate) fn file_with(&self, name: &CStr) -> Option<PathBuf> {
-        self.library.file_with(name)
-    }
-
-    /// Any function of the real library.
-    pub(crate) fn function(&self, name: &CStr) -> Option<*mut c_void> {
-        self.library.function(name)
-    }
 }
 
 /// One value out of `clGet*Info`; `None` if the call fails or answers another size.

@@ -138,7 +138,7 @@ fn programs(folder: &Path, report: &Report<'_>) {
         Err(code) => return no_platform(code, report),
     };
     let Some(driver) = driver() else { return no_platform(CL_PLATFORM_NOT_FOUND_KHR, report) };
-    if let Some(file) = driver.file_with(c"clGetPlatformIDs") {
+    if let Some(file) = driver.library.file_with(c"clGetPlatformIDs") {
         report.found(Finding::ok("bound", format!("the stand-in leads to {}", file.display())));
     }
     if platforms.is_empty() {

@@ -49,7 +49,7 @@ pub fn layers(members: &[Member]) -> Vec<String> {
             let pair = |(who, whom, _): &&(&str, &str, &str)| fits(folder, who) && fits(&used.folder, whom);
             let exception =
                 BESIDE.iter().find(pair).or_else(|| IN_TESTS.iter().find(pair).filter(|_| used.in_tests));
-            if is_allowed(place, self::place(&used.folder)) {
+            if is_allowed(place, &used.folder) {
                 continue;
             }
             match exception {
@@ -160,7 +160,7 @@ pub fn is_guest(folder: &str) -> bool {
 
 /// Whether a member is in a layer, or is a shim: only these have promises about their source.
 pub fn is_product(folder: &str) -> bool {
-    matches!(place(folder), Some(Place::Layer(_) | Place::Outside(MayUse::Nothing)))
+    matches!(place(folder), Some(Place::Layer(_) | Place::Outside(MayUse::Nothing | MayUse::Only(_))))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,9 +177,10 @@ fn place(folder: &str) -> Option<Place> {
         .or_else(|| outside().map(|(_, may_use)| Place::Outside(*may_use)))
 }
 
-fn is_allowed(user: Place, used: Option<Place>) -> bool {
-    match (user, used) {
+fn is_allowed(user: Place, used: &str) -> bool {
+    match (user, place(used)) {
         (Place::Layer(user), Some(Place::Layer(used))) => used < user,
+        (Place::Outside(MayUse::Only(what)), Some(_)) => fits(used, what),
         (Place::Outside(MayUse::Anything), Some(_)) => true,
         _ => false,
     }
@@ -250,6 +251,7 @@ mod tests {
             ("bin/new", "crates/client"),
             ("platforms/new", "platforms/new/control"),
             ("lib", "platforms/new"),
+            ("shims/new", "crates/shim"),
             ("tests/new", "bin/xserver"),
         ] {
             assert_eq!(breaches(member(who, whom, false)), [""; 0], "{who} uses {whom}");
@@ -258,6 +260,7 @@ mod tests {
             ("crates/core", "crates/hal"),
             ("crates/queue", "crates/sched"),
             ("shims/new", "crates/core"),
+            ("lib", "crates/shim"),
             ("crates/runtime", "platforms/new"),
             ("crates/hal", "tests/new"),
         ] {

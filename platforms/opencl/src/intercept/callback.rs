@@ -4,11 +4,11 @@
 //! the callback is called, which the vendor does once. If the call that registers it fails, it is never called, and the box
 //! is freed at once.
 
-use super::Real;
 use super::submit::{Call, submit};
 use crate::driver::{CL_SUCCESS, Handle};
 use std::ffi::{c_char, c_int, c_void};
 use xsched_runtime::in_callback;
+use xsched_runtime::intercept::Real;
 
 type User = *mut c_void;
 

@@ -2,11 +2,11 @@
 //!
 //! Remembered from their creation: clGetCommandBufferInfoKHR answers nonsense for the queues in PoCL 3.1.
 
-use super::Real;
 use crate::driver::{CL_SUCCESS, Handle};
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::sync::Mutex;
+use xsched_runtime::intercept::Real;
 use xsched_runtime::report;
 
 pub(crate) static CREATE: Real = Real::new();

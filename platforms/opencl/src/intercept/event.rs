@@ -1,9 +1,9 @@
 //! Events: what the program learns from them about its queues, we learn for nothing.
 
-use super::Real;
 use super::queue::known;
 use crate::driver::{CL_COMPLETE, CL_SUCCESS, Handle, driver, handle_info};
 use std::ffi::{c_int, c_void};
+use xsched_runtime::intercept::Real;
 use xsched_runtime::{Queue, is_nested, nested};
 
 const CL_EVENT_COMMAND_QUEUE: u32 = 0x11D0;

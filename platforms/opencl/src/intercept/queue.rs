@@ -1,12 +1,11 @@
 //! Command queues: made, kept, given back, flushed and waited for.
 
-use super::Real;
 use crate::driver::{CL_SUCCESS, Handle, driver, handle_info, info};
 use crate::{device, queue::ClQueue};
 use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use xsched_runtime::{Queue, Registry, guest, is_nested, nested};
+use xsched_runtime::{Queue, Registry, guest, handlers, nested};
 
 const CL_QUEUE_DEVICE: u32 = 0x1091;
 const CL_QUEUE_PROPERTIES: u32 = 0x1093;
@@ -59,24 +58,6 @@ fn created(handle: Handle) {
     {
         QUEUES.insert(handle as usize, queue);
     }
-}
-
-/// Declares handlers that call their real function by its own type.
-macro_rules! handlers {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $real:ident => $body:expr;)*) => { $(
-        pub(crate) static $real: Real = Real::new();
-
-        $(#[$doc])*
-        pub(crate) unsafe extern "C" fn $name($($arg: $ty),*) -> $ret {
-            let call = || {
-                let real = $real.address();
-                // SAFETY: the vendor's function of that signature (CL/cl.h), with the program's own arguments.
-                unsafe { std::mem::transmute::<Handle, unsafe extern "C" fn($($ty),*) -> $ret>(real)($($arg),*) }
-            };
-            let body: fn(&dyn Fn() -> $ret, $($ty),*) -> $ret = $body;
-            if is_nested() { call() } else { body(&call, $($arg),*) }
-        }
-    )* };
 }
 
 fn create(call: &dyn Fn() -> Handle) -> Handle {

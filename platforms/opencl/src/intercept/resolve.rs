@@ -3,11 +3,10 @@
 //! Each platform (a driver of the loader's) has its own address for a name. A program may use several, so a handler stands for one
 //! real address, and a name has as many handlers as platforms can be told apart.
 
-use super::Real;
-use super::table::{self, PLATFORMS};
+use super::table;
 use crate::driver::Handle;
 use std::ffi::{CStr, c_char, c_void};
-use std::sync::atomic::Ordering;
+use xsched_runtime::intercept::{self, Real};
 use xsched_runtime::{is_nested, report};
 
 pub(crate) static EXTENSION: Real = Real::new();
@@ -44,27 +43,16 @@ unsafe fn ours(name: *const c_char, real: *mut c_void) -> *mut c_void {
     }
     // SAFETY: by the caller.
     let name = unsafe { CStr::from_ptr(name) };
-    let Some((row, first)) = table::find(name).and_then(|row| Some((row, (row.handler?, row.real?)))) else {
+    let Some(row) = intercept::find(table::ROWS, name).filter(|row| row.bypass.is_none()) else {
         return real;
     };
-    for (handler, place) in std::iter::once(&first).chain(row.others) {
-        if place.stands_for(real) {
-            return handler.0.cast_mut();
-        }
+    if let Some(handler) = row.handler_for(real) {
+        return handler;
     }
     report::once(&format!(
-        "{} of more than {PLATFORMS} OpenCL platforms: those beyond run unscheduled",
-        name.to_string_lossy()
+        "{} of more than {} OpenCL platforms: those beyond run unscheduled",
+        name.to_string_lossy(),
+        row.handlers.len()
     ));
     real
-}
-
-impl Real {
-    /// Whether this is, or now has become, the place for that address.
-    fn stands_for(&self, address: *mut c_void) -> bool {
-        match self.0.compare_exchange(std::ptr::null_mut(), address, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => true,
-            Err(known) => known == address,
-        }
-    }
 }

@@ -3,10 +3,10 @@
 //! All arguments of OpenCL functions are integers or pointers, so a handler takes and forwards plain machine words: nothing is
 //! copied, nothing is looked at but the queue, the blocking flag and the place for the event.
 
-use super::Real;
 use super::queue::find;
 use crate::driver::{CL_DEVICE_NOT_AVAILABLE, CL_SUCCESS, Handle};
 use std::ffi::c_int;
+use xsched_runtime::intercept::Real;
 use xsched_runtime::{is_nested, nested};
 
 /// What a handler tells about its call.

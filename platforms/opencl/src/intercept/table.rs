@@ -1,43 +1,12 @@
 //! The table: one row for each function that takes a command queue, and for those from which we learn that commands are done.
 //!
 //! A row says how the function is handled, or why it is not. A test compares the rows with the Khronos headers. A plain command needs
-//! no more than its row in `submits!`: the arguments by name, and which of them are the queue, the blocking flag, the event and the
+//! no more than its row in `by submit::submit`: the arguments by name, and which of them are the queue, the blocking flag, the event and the
 //! error.
 
-use super::Real;
 use super::submit::Call;
 use super::{callback, command_buffer, event, queue, resolve, submit};
-use std::ffi::{CStr, c_void};
-
-/// Extension functions have an address on each platform (a driver of the loader's); so many can be told apart.
-pub(crate) const PLATFORMS: usize = 4;
-
-/// The address of a handler.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Handler(pub(crate) *const c_void);
-
-// SAFETY: the address of a function.
-unsafe impl Sync for Handler {}
-
-/// How a function is handled.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
-    /// The function.
-    pub(crate) name: &'static CStr,
-    /// Our handler; `None`: the real function is called directly.
-    pub(crate) handler: Option<Handler>,
-    /// Where the handler finds the real function.
-    pub(crate) real: Option<&'static Real>,
-    /// The same for further platforms.
-    pub(crate) others: &'static [(Handler, &'static Real)],
-    /// Why there is no handler.
-    pub(crate) bypass: Option<&'static str>,
-}
-
-/// Looks a function up.
-pub(crate) fn find(name: &CStr) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.name == name)
-}
+use std::ffi::CStr;
 
 /// The name of every function in the table, with the reason where it is not gated.
 pub fn functions() -> impl Iterator<Item = (&'static CStr, Option<&'static str>)> {
@@ -46,68 +15,10 @@ pub fn functions() -> impl Iterator<Item = (&'static CStr, Option<&'static str>)
 
 const NONE: Call = Call { queue: 0, blocking: 0, event: 0, error: None };
 
-macro_rules! c_name {
-    ($name:ident) => {
-        match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
-            Ok(name) => name,
-            Err(_) => c"",
-        }
-    };
-}
-
-macro_rules! rows {
-    (
-        submits { $($name:ident($($arg:ident)*) => $call:expr;)* }
-        handled { $($special:ident => $handler:path, $real:path;)* }
-        bypass { $($why:literal: $($free:ident)*;)* }
-    ) => {
-        $(
-            #[allow(non_snake_case)]
-            mod $name {
-                use super::*;
-
-                pub(super) static REALS: [Real; PLATFORMS] = [const { Real::new() }; PLATFORMS];
-
-                pub(super) unsafe extern "C" fn handler<const PLATFORM: usize>($($arg: usize),*) -> usize {
-                    let Some(real) = REALS.get(PLATFORM) else { return 0 };
-                    // SAFETY: the real function of that name takes so many words; the program's own are passed on.
-                    unsafe {
-                        submit::submit(real, $call, |real| {
-                            std::mem::transmute::<usize, unsafe extern "C" fn($(rows!(@word $arg)),*) -> usize>(real)($($arg),*)
-                        })
-                    }
-                }
-            }
-        )*
-
-        /// Every row.
-        pub(crate) static ROWS: &[Row] = &[
-            $(Row {
-                name: c_name!($name),
-                handler: Some(Handler($name::handler::<0> as *const c_void)),
-                real: Some(&$name::REALS[0]),
-                others: &[
-                    (Handler($name::handler::<1> as *const c_void), &$name::REALS[1]),
-                    (Handler($name::handler::<2> as *const c_void), &$name::REALS[2]),
-                    (Handler($name::handler::<3> as *const c_void), &$name::REALS[3]),
-                ],
-                bypass: None,
-            },)*
-            $(Row {
-                name: c_name!($special),
-                handler: Some(Handler($handler as *const c_void)),
-                real: Some(&$real),
-                others: &[],
-                bypass: None,
-            },)*
-            $($(Row { name: c_name!($free), handler: None, real: None, others: &[], bypass: Some($why) },)*)*
-        ];
-    };
-    (@word $arg:ident) => { usize };
-}
-
-rows! {
-    submits {
+xsched_runtime::rows! {
+    // Extension functions have an address on each platform (a driver of the loader's); so many can be told apart.
+    places [0 1 2 3];
+    by submit::submit {
         // OpenCL 1.0-3.0 (CL/cl.h)
         clEnqueueReadBuffer(queue buffer blocking offset size ptr waits wait_list event) => Call { queue, blocking, event, ..NONE };
         clEnqueueReadBufferRect(queue buffer blocking origin host_origin region row slice host_row host_slice ptr waits wait_list event) => Call { queue, blocking, event, ..NONE };
@@ -259,8 +170,7 @@ mod tests {
         let names: BTreeSet<&CStr> = ROWS.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), ROWS.len());
         for row in ROWS {
-            assert!(row.handler.is_some() != row.bypass.is_some(), "{:?}", row.name);
-            assert_eq!(row.handler.is_some(), row.real.is_some(), "{:?}", row.name);
+            assert_eq!(row.handlers.is_empty(), row.bypass.is_some(), "{:?}", row.name);
         }
     }
 }
