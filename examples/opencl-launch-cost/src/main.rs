@@ -7,7 +7,6 @@
 
 mod cases;
 mod cl;
-mod stats;
 
 use std::path::PathBuf;
 
@@ -17,7 +16,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use cases::{CASES, Case, Other, PAUSE, Side};
 use cl::{Api, Launcher};
-use stats::{Coin, Median};
+use test_stats::{Coin, Estimate};
 
 /// Compare launches through the OpenCL stand-in with native ones, alternated in one process.
 #[derive(Parser)]
@@ -96,7 +95,7 @@ fn row(case: &Case, native: Side<'_>, other: Side<'_>, on: &Launcher, options: &
             (case.time(native, on, calls)?, first)
         });
     }
-    let median = |of: fn(&(f64, f64)) -> f64| Median::of(pairs.iter().map(of).collect());
+    let median = |of: fn(&(f64, f64)) -> f64| Estimate::median(pairs.iter().map(of).collect());
     Ok(format!(
         "| {} | {calls} | {:.0} | {:.0} | {:.4} | {:.1} |",
         case.name,

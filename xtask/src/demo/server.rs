@@ -15,7 +15,7 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running xserver; it ends when dropped.
 pub(crate) struct Server {
-    _process: Process,
+    process: Process,
     xcli: PathBuf,
     socket: PathBuf,
 }
@@ -33,7 +33,7 @@ impl Server {
             ensure!(Instant::now() < limit, "xserver made no socket within {START_LIMIT:?}");
             sleep(POLL);
         }
-        Ok(Self { _process: process, xcli: stage.join("bin/xcli"), socket })
+        Ok(Self { process, xcli: stage.join("bin/xcli"), socket })
     }
 
     /// The command that runs `program` under this server.
@@ -41,6 +41,11 @@ impl Server {
         let mut command = self.xcli();
         command.args(["run", "--priority", &priority.to_string(), "--"]).arg(program);
         command
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Where it listens.

@@ -1,0 +1,32 @@
+//! Programs that measure the real xserver with guests that have no device. `cargo xtask bench` builds and runs them.
+//!
+//! Each subcommand prints Markdown. Where the server is, and as what this process introduces itself, is said by the environment
+//! (`XSCHED_SOCKET`), as to any program under XSched.
+
+mod endless;
+mod wake;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measure a running xserver.
+#[derive(Parser)]
+#[command(version)]
+enum Task {
+    /// From an urgent program's first launch to the greedy program's gate word, against a bare eventfd wake.
+    Wake(wake::Args),
+    /// The greedy program of `wake`, which starts it.
+    #[command(hide = true)]
+    WakeGreedy(wake::board::Inherited),
+    /// Who is woken by a bare eventfd in `wake`, which starts it.
+    #[command(hide = true)]
+    WakeEcho(wake::board::Inherited),
+}
+
+fn main() -> Result<()> {
+    match Task::parse() {
+        Task::Wake(args) => wake::run(&args),
+        Task::WakeGreedy(inherited) => wake::greedy::run(&inherited),
+        Task::WakeEcho(inherited) => wake::echo::run(&inherited),
+    }
+}
