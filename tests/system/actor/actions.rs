@@ -34,6 +34,7 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
                 say(&format!("platforms {}", Cl::get()?.platforms().map_or_else(|e| e, |_| "found".into())))
             }
             "launch" => say(&format!("launch {}", Work::new(Cl::get()?)?.launch_code())),
+            "hang" => Work::new(Cl::get()?)?.hang()?,
             "queues" => {
                 Cl::get()?.make_queues(number(rest).cast_unsigned())?;
                 say(&format!("queues {rest}"));

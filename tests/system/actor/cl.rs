@@ -66,6 +66,7 @@ functions! {
     clGetEventInfo(Handle, u32, usize, *mut c_void, *mut usize) -> i32;
     clWaitForEvents(u32, *const Handle) -> i32;
     clReleaseEvent(Handle) -> i32;
+    clCreateUserEvent(Handle, *mut i32) -> Handle;
     clRetainCommandQueue(Handle) -> i32;
     clReleaseCommandQueue(Handle) -> i32;
     clFlush(Handle) -> i32;
@@ -223,11 +224,30 @@ impl Work {
         Ok(result.iter().zip(&data).all(|(got, sent)| *got == sent * 3 + 1))
     }
 
+    /// Launches behind an event that nobody sets, and waits for that on another thread.
+    pub(crate) fn hang(self) -> Result<(), String> {
+        let mut error = 0;
+        // SAFETY: our own context.
+        let never = unsafe { (self.cl.clCreateUserEvent)(self.context, &raw mut error) };
+        check("clCreateUserEvent", error)?;
+        check("clEnqueueNDRangeKernel", self.launch_behind(self.spin, 1, &[never]))?;
+        let (queue, finish) = (self.queue as usize, self.cl.clFinish);
+        // SAFETY: our own queue, never released.
+        std::thread::spawn(move || unsafe { finish(queue as Handle) });
+        Ok(())
+    }
+
     fn launch(&self, kernel: Handle, items: usize) -> i32 {
-        // SAFETY: our own queue and kernel; one dimension.
+        self.launch_behind(kernel, items, &[])
+    }
+
+    fn launch_behind(&self, kernel: Handle, items: usize, events: &[Handle]) -> i32 {
+        let list = if events.is_empty() { null() } else { events.as_ptr() };
+        // SAFETY: our own queue, kernel and events; one dimension.
         unsafe {
             let launch = self.cl.clEnqueueNDRangeKernel;
-            launch(self.queue, kernel, 1, null(), &raw const items, null(), 0, null(), null_mut())
+            let count = events.len() as u32;
+            launch(self.queue, kernel, 1, null(), &raw const items, null(), count, list, null_mut())
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod process;
 pub mod rival;
 pub mod server;
 pub mod storm;
+pub mod trace;
 pub mod wait;
 
 pub use machine::Machine;

@@ -1,5 +1,6 @@
 //! A program under test: what it says, how it ends, and how it is made to.
 
+use crate::trace::Trace;
 use crate::wait::{PATIENCE, eventually, millis};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, kill_process_group,
@@ -131,6 +132,11 @@ impl Program {
     /// Sends a signal to its process alone.
     pub fn signal(&self, signal: Signal) {
         kill_process(pid(self.pid()), signal).unwrap();
+    }
+
+    /// Stops all its threads as a debugger does, until what this returns is dropped.
+    pub fn trace(&self) -> Trace {
+        Trace::stop(self.pid())
     }
 
     /// Waits until it has ended.

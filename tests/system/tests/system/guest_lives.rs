@@ -86,6 +86,45 @@ fn urgent_client_stopped_with_work_then_its_lease_lapses_and_thawed_it_is_served
 }
 
 #[test]
+fn urgent_client_traced_with_work_then_its_lease_lapses_and_let_go_it_is_served_again() {
+    let machine = Machine::new();
+    let _server = machine.server(&["--max-suspend", "60s"]);
+    let greedy = machine.actor(0, &["work", "sleep"]);
+    eventually("it attaches", PATIENCE, || machine.is_attached(greedy.pid()));
+    let urgent = machine.actor(10, &["work-deep", "sleep"]);
+    eventually("the greedy one is suspended", PATIENCE, || machine.is_suspended(greedy.pid()));
+    urgent.goes_on_within(PATIENCE);
+    let trace = urgent.trace();
+    greedy.goes_on_within(seconds(3));
+    stays("the greedy one is let run", seconds(1), || {
+        greedy.goes_on_within(seconds(1));
+        true
+    });
+    drop(trace);
+    eventually("the greedy one is suspended again", seconds(2), || machine.is_suspended(greedy.pid()));
+    urgent.goes_on_within(seconds(2));
+}
+
+#[test]
+fn urgent_client_hung_behind_an_event_that_nobody_sets_then_its_lease_lapses() {
+    let machine = Machine::new();
+    let _server = machine.server(&["--max-suspend", "60s"]);
+    let greedy = machine.actor(0, &["work", "sleep"]);
+    eventually("it attaches", PATIENCE, || machine.is_attached(greedy.pid()));
+    let hung = machine.actor(10, &["hang", "sleep"]);
+    eventually("it has work", PATIENCE, || {
+        machine.find(hung.pid()).is_some_and(|client| client.queues.iter().any(|queue| queue.launched > 0))
+    });
+    greedy.goes_on_within(seconds(3));
+    stays("the greedy one is let run", seconds(2), || {
+        greedy.goes_on_within(seconds(1));
+        true
+    });
+    hung.signal(Signal::KILL);
+    assert_eq!(hung.wait_for_end_within(seconds(2)), End::Signal(9));
+}
+
+#[test]
 fn suspended_client_killed_then_its_registration_goes() {
     let machine = Machine::new();
     let _server = machine.strict_server();
