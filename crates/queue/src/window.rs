@@ -39,7 +39,7 @@ const UNLEARNT: u64 = 2;
 const MOST: u64 = 4096;
 /// Without completion for this long, launches pass. Longer where single commands are known to be longer.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// But never longer than this: what is learnt from a program that was not looked at for a while counts its pauses too.
+/// But never longer than this: a program waits for us no longer, however long its commands are.
 const MOST_PATIENCE: Duration = Duration::from_secs(10);
 /// The same, as long as the length of a command is unknown.
 const FIRST_PATIENCE: Duration = Duration::from_millis(25);
@@ -59,6 +59,8 @@ pub struct Window {
     completed: u64,
     /// When that was last found to have grown, or the queue began to be busy; and whether the queue was busy ever since.
     progress: Option<(Time, bool)>,
+    /// When the marks were last looked at.
+    looked: Option<Time>,
     /// Nanoseconds per command.
     per_command: Option<f64>,
     /// For how long launches have waited since the last progress, in all turns together; the end of what is counted, in this turn.
@@ -145,9 +147,10 @@ impl Window {
             reached = Some(*begun);
             self.marks.pop_front();
         }
+        let looked = self.looked.replace(now);
         let Some(reached) = reached.filter(|r| *r > self.completed) else { return false };
         if let Some((since, true)) = self.progress {
-            self.learn(reached - self.completed, now.since(since));
+            self.learn(reached - self.completed, now.since(since), now.since(looked.unwrap_or(since)));
         }
         self.completed = reached;
         self.progress = Some((now, launched > reached));
@@ -165,7 +168,8 @@ impl Window {
             self.marks.pop_front();
         }
         if let Some((since, true)) = self.progress {
-            self.learn(begun - self.completed, now.since(since));
+            let unseen = now.since(self.looked.unwrap_or(since));
+            self.learn(begun - self.completed, now.since(since), unseen);
         }
         if let Some((since, from)) = self.burst.since.take() {
             let short = now.since(since) <= settings.work * 2;
@@ -186,11 +190,17 @@ impl Window {
         self.waited.1 = None;
     }
 
-    fn learn(&mut self, commands: u64, took: Duration) {
+    /// So many commands took `took` at most; the last `unseen` of it was behind the last look, at which they were not yet done.
+    /// A long time not seen may have been a pause of the program's: then the sample can only show that the commands are shorter than thought.
+    fn learn(&mut self, commands: u64, took: Duration, unseen: Duration) {
         if took.is_zero() {
             return;
         }
         let sample = took.as_nanos() as f64 / commands as f64;
+        let is_seen = unseen <= (took / 2).max(LONGEST_LOOK * 4);
+        if !is_seen && self.per_command.is_none_or(|known| sample > known) {
+            return;
+        }
         self.per_command = Some(match self.per_command {
             None => sample,
             Some(old) => old + (sample - old) / 4.0,
@@ -315,7 +325,10 @@ mod tests {
         let mut run = Run::new();
         run.launch_all();
         for done in 1..10 {
-            run.pass(Duration::from_millis(4));
+            for _ in 0..10 {
+                run.pass(Duration::from_micros(400));
+                assert_eq!(run.launch_all(), 0);
+            }
             run.done(done);
             run.launch_all();
         }
@@ -359,11 +372,35 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_an_hour_does_not_make_a_stall_last_for_hours() {
+    fn a_pause_of_an_hour_is_not_taken_for_the_length_of_a_command() {
+        let mut run = Run::new();
+        for done in 1..50 {
+            run.launch_all();
+            run.pass(Duration::from_micros(100));
+            run.done(done);
+        }
+        let before = run.window.per_command().unwrap();
+        for pause in [3600, 1] {
+            run.done(run.launched);
+            run.pass(Duration::from_secs(pause));
+            run.launch_all();
+            run.pass(Duration::from_secs(pause));
+            run.window.all_done(run.launched, SETTINGS, run.now);
+            run.launch_all();
+        }
+        assert!(run.window.per_command().unwrap() <= before, "{:?}", run.window);
+    }
+
+    #[test]
+    fn commands_of_an_hour_do_not_make_a_stall_last_for_hours() {
         let mut run = Run::new();
         assert_eq!(run.launch_all(), UNLEARNT);
+        // Seen to be unfinished all the time.
+        while run.now < Time::ZERO + Duration::from_secs(3600) {
+            run.window.look(run.launched, run.now);
+            run.pass(Duration::from_secs(60));
+        }
         run.done(run.launched);
-        run.pass(Duration::from_secs(3600));
         assert!(run.launch_all() > 0);
         assert!(run.window.per_command() > Some(Duration::from_secs(60)), "{:?}", run.window);
         run.pass(MOST_PATIENCE - Duration::from_micros(1));

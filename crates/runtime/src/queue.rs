@@ -421,3 +421,6 @@ impl std::fmt::Debug for Queue {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,12 @@ impl Watcher {
         }
     }
 
+    /// Whether the thread is there.
+    #[cfg(test)]
+    pub(crate) fn is_present(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == PRESENT
+    }
+
     /// At the end of the process, after `exiting` is set: waits until the watcher is out of the vendor's library, and stays out, for
     /// that is torn down next. At most a moment: the watcher may wait in there for this very thread.
     pub(crate) fn keep_out(&self) {

@@ -1,0 +1,277 @@
+//! The rules of a launch, each with a native queue that does what the test says.
+
+use super::*;
+use crate::config;
+use std::sync::mpsc::channel;
+use std::time::Instant;
+use xsched_core::DeviceKey;
+use xsched_hal::{Error, HwCommand, Mark};
+use xsched_ipc::guest::SharedPage;
+use xsched_queue::gate::Verdict;
+
+/// Far longer than anything here takes, and far shorter than a test may hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+const A_MOMENT: Duration = Duration::from_millis(50);
+const SUSPEND: Verdict = Verdict { suspended: true, awaited: false, windowed: false };
+const WINDOW: Verdict = Verdict { suspended: false, awaited: false, windowed: true };
+
+/// A native queue whose commands are done as far as the test says.
+#[derive(Debug)]
+struct Native {
+    key: DeviceKey,
+    marks: AtomicU64,
+    flushes: AtomicU64,
+    /// Marks with a number up to this are complete.
+    done: Arc<AtomicU64>,
+    /// A mark is not made before this is open.
+    door: Mutex<()>,
+}
+
+struct Number(u64, Arc<AtomicU64>);
+
+impl Mark for Number {
+    fn is_complete(&self) -> Result<bool, Error> {
+        Ok(self.1.load(Ordering::SeqCst) >= self.0)
+    }
+}
+
+impl HwQueue for Native {
+    fn device(&self) -> &DeviceKey {
+        &self.key
+    }
+    fn platform(&self) -> &'static str {
+        "test"
+    }
+    fn launch(&self, command: &mut dyn HwCommand) -> Result<(), Error> {
+        command.launch(self)
+    }
+    fn flush(&self) -> Result<(), Error> {
+        self.flushes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+    fn synchronize(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn mark(&self) -> Result<Box<dyn Mark>, Error> {
+        let _open = self.door.lock();
+        Ok(Box::new(Number(self.marks.fetch_add(1, Ordering::SeqCst) + 1, Arc::clone(&self.done))))
+    }
+}
+
+fn guest() -> &'static Guest {
+    Box::leak(Box::new(Guest::new(SharedPage::create().unwrap(), config::config())))
+}
+
+fn queue(guest: &'static Guest) -> (&'static Queue, Arc<Native>) {
+    let native = Arc::new(Native {
+        key: DeviceKey::cpu(0),
+        marks: AtomicU64::new(0),
+        flushes: AtomicU64::new(0),
+        done: Arc::default(),
+        door: Mutex::default(),
+    });
+    (guest.adopt(native.clone(), true).unwrap(), native)
+}
+
+fn decree(guest: &Guest, verdict: Verdict) {
+    guest.page().gate(0).unwrap().decree(guest.epoch(), verdict).unwrap();
+}
+
+fn launch(queue: &'static Queue) {
+    assert!(queue.launch(|| ()).is_ok());
+}
+
+fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it never comes that {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A thread that launches; it says so when it is through.
+fn launcher(queue: &'static Queue) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || launch(queue))
+}
+
+#[test]
+fn a_suspended_queue_does_not_launch_until_it_is_resumed_and_then_does() {
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    decree(guest, SUSPEND);
+    let thread = launcher(queue);
+    eventually("it is about to launch", || queue.snapshot().inside() == 1);
+    std::thread::sleep(A_MOMENT);
+    assert_eq!(queue.snapshot().launched(), 0);
+    decree(guest, Verdict::default());
+    eventually("it launches", || queue.snapshot().launched() == 1);
+    thread.join().unwrap();
+}
+
+#[test]
+fn an_idle_queue_of_a_suspended_process_does_not_launch_either() {
+    let guest = guest();
+    let (busy, _) = queue(guest);
+    launch(busy);
+    decree(guest, SUSPEND);
+    let (idle, _) = queue(guest);
+    let thread = launcher(idle);
+    std::thread::sleep(A_MOMENT);
+    assert_eq!(idle.snapshot().launched(), 0);
+    guest.open_for_good();
+    thread.join().unwrap();
+}
+
+#[test]
+fn in_a_callback_of_the_vendors_a_launch_is_counted_and_never_waits() {
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    decree(guest, Verdict { suspended: true, awaited: false, windowed: true });
+    thread::in_callback(|| launch(queue));
+    assert_eq!((queue.snapshot().launched(), queue.snapshot().is_ready()), (1, true));
+}
+
+#[test]
+fn in_a_call_that_the_vendors_library_makes_a_launch_is_counted_and_never_waits() {
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    decree(guest, SUSPEND);
+    thread::nested(|| launch(queue));
+    assert_eq!(queue.snapshot().launched(), 1);
+}
+
+#[test]
+fn before_a_thread_waits_at_the_gate_what_its_process_launched_is_flushed() {
+    let guest = guest();
+    let (busy, native) = queue(guest);
+    let (_, untouched) = queue(guest);
+    launch(busy);
+    decree(guest, SUSPEND);
+    let (other, _) = queue(guest);
+    let thread = launcher(other);
+    eventually("the busy one is flushed", || native.flushes.load(Ordering::SeqCst) > 0);
+    assert_eq!(untouched.flushes.load(Ordering::SeqCst), 0, "nothing was launched there");
+    guest.open_for_good();
+    thread.join().unwrap();
+}
+
+#[test]
+fn nobody_about_then_no_launch_waits_for_another_and_no_mark_is_made() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    (0..1000).for_each(|_| launch(queue));
+    assert_eq!((queue.snapshot().launched(), native.marks.load(Ordering::SeqCst)), (1000, 0));
+}
+
+#[test]
+fn somebody_more_urgent_about_then_few_launches_are_in_flight_and_more_follow_what_completes() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    decree(guest, WINDOW);
+    let (say, hear) = channel();
+    let thread = std::thread::spawn(move || {
+        (0..8).for_each(|n| {
+            launch(queue);
+            let _ = say.send(n);
+        })
+    });
+    // Patience is 25 ms while nothing is learnt: what is done meanwhile decides.
+    let mut passed = 0;
+    while passed < 8 {
+        if hear.recv_timeout(PATIENCE).is_ok() {
+            passed += 1;
+            native.done.store(native.marks.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+    }
+    assert!(native.marks.load(Ordering::SeqCst) >= 4, "progress is marked");
+    thread.join().unwrap();
+}
+
+#[test]
+fn nothing_completes_then_a_thousand_launches_pass_although_somebody_may_come() {
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    decree(guest, WINDOW);
+    let start = Instant::now();
+    (0..1000).for_each(|_| launch(queue));
+    assert!(start.elapsed() < PATIENCE);
+    assert_eq!(queue.snapshot().launched(), 1000);
+}
+
+#[test]
+fn the_agent_can_open_the_gates_while_a_thread_of_ours_hangs_in_the_vendors_library() {
+    let guest = guest();
+    let (first, native) = queue(guest);
+    let (second, _) = queue(guest);
+    decree(guest, WINDOW);
+    // This one hangs where the vendor makes our mark, with the queue's lock.
+    let shut = native.door.lock().unwrap();
+    let hung = launcher(first);
+    eventually("it hangs", || first.snapshot().launched() == 1);
+    decree(guest, SUSPEND);
+    let waiting = launcher(second);
+    eventually("another waits", || second.snapshot().inside() == 1);
+    // All that the agent does when the server is gone.
+    let agent = std::thread::spawn(move || {
+        guest.set_link(None);
+        guest.part(guest.epoch());
+    });
+    eventually("the other goes on", || second.snapshot().launched() == 1);
+    eventually("the agent is done", || agent.is_finished());
+    drop(shut);
+    hung.join().unwrap();
+    waiting.join().unwrap();
+}
+
+#[test]
+fn without_anybody_who_waits_there_is_no_watcher() {
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    decree(guest, WINDOW);
+    (0..3).for_each(|_| launch(queue));
+    assert!(!guest.watcher.is_present());
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    launch(queue);
+    assert!(guest.watcher.is_present());
+    guest.open_for_good();
+}
+
+#[test]
+fn the_watcher_finds_out_that_a_queue_is_idle_whose_program_does_not_wait() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    launch(queue);
+    std::thread::sleep(A_MOMENT);
+    assert!(queue.snapshot().is_ready(), "its command is not done");
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    eventually("it is idle", || !queue.snapshot().is_ready());
+    guest.open_for_good();
+}
+
+#[test]
+fn once_the_end_of_the_process_has_begun_no_server_closes_a_gate() {
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    let epoch = guest.epoch();
+    guest.open_for_good();
+    let late = guest.page().gate(0).unwrap().decree(epoch, SUSPEND);
+    assert!(late.is_err());
+    launch(queue);
+}
+
+#[test]
+fn a_launch_that_waits_and_marks_leaves_errno_alone() {
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    decree(guest, Verdict { suspended: true, awaited: true, windowed: true });
+    let thread = std::thread::spawn(move || {
+        ::errno::set_errno(::errno::Errno(4711));
+        launch(queue);
+        ::errno::errno().0
+    });
+    eventually("it waits", || queue.snapshot().inside() == 1);
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: true });
+    assert_eq!(thread.join().unwrap(), 4711);
+    guest.open_for_good();
+}
