@@ -17,8 +17,15 @@ pub(crate) struct Platform {
 }
 
 /// All platforms.
-pub(crate) const PLATFORMS: &[Platform] = &[Platform {
-    name: c"opencl",
-    bind: xsched_platform_opencl::bind,
-    probe: &xsched_platform_opencl::probe::OpenCl,
-}];
+pub(crate) const PLATFORMS: &[Platform] = &[
+    Platform {
+        name: c"levelzero",
+        bind: xsched_platform_levelzero::bind,
+        probe: &xsched_platform_levelzero::probe::LevelZero,
+    },
+    Platform {
+        name: c"opencl",
+        bind: xsched_platform_opencl::bind,
+        probe: &xsched_platform_opencl::probe::OpenCl,
+    },
+];

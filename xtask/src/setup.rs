@@ -63,6 +63,12 @@ pub(crate) const TESTS: &[Need] = &[
         package: "opencl-c-headers",
         probe: Probe::File("/usr/include/CL/cl.h"),
     },
+    Need { what: "the Level Zero loader", package: "libze1", probe: Probe::Library("libze_loader.so.1") },
+    Need {
+        what: "Level Zero's headers",
+        package: "libze-dev",
+        probe: Probe::File("/usr/include/level_zero/ze_api.h"),
+    },
     Need::program("cc", "gcc"),
     Need::program("gcc", "gcc"),
     Need {

@@ -10,15 +10,17 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 /// Cargo package, the file it builds, and the place of that file in the stage.
-const PARTS: [(&str, &str, &str); 4] = [
+const PARTS: [(&str, &str, &str); 5] = [
     ("xserver", "xserver", "bin/xserver"),
     ("xcli", "xcli", "bin/xcli"),
     ("xsched-lib", "libxsched.so", "lib/xsched/libxsched.so"),
     ("xsched-shim-opencl", "libxsched_shim_opencl.so", "lib/xsched/libOpenCL.so.1"),
+    ("xsched-shim-levelzero", "libxsched_shim_levelzero.so", "lib/xsched/libze_loader.so.1"),
 ];
 
 /// Names under which programs open a library beside its soname (hashcat asks for this one first), and what each leads to.
-const LINKS: [(&str, &str); 1] = [("lib/xsched/libOpenCL.so", "libOpenCL.so.1")];
+const LINKS: [(&str, &str); 2] =
+    [("lib/xsched/libOpenCL.so", "libOpenCL.so.1"), ("lib/xsched/libze_loader.so", "libze_loader.so.1")];
 
 /// Runs the task.
 pub(crate) fn run() -> Result<()> {

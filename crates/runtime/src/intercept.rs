@@ -86,6 +86,11 @@ pub fn handler_at(rows: &'static [Row], address: *mut c_void) -> Option<*mut c_v
     all.into_iter().find(|(_, real)| real.address() == address).map(|(handler, _)| handler.0.cast_mut())
 }
 
+/// The address of the real function at a place.
+pub fn at(reals: &[Real], place: usize) -> *mut c_void {
+    reals.get(place).map_or(std::ptr::null_mut(), Real::address)
+}
+
 /// Whether programs are scheduled without their knowing: else every function is the real one.
 pub fn is_transparent() -> bool {
     config().scheduler == Scheduler::Global && config().auto_xqueue
@@ -127,14 +132,16 @@ macro_rules! c_name {
 /// - `by path { name(arguments) => call; }`: plain commands, whose arguments are machine words (integers and pointers). Each gets a handler
 ///   that calls `path(&real, call, |real| …)`, with `call` an expression of the arguments and the closure forwarding them all.
 /// - `handled { name => handler, REAL; }`: handlers of their own, for instance by [`handlers!`].
+/// - `placed { name => handler, REALS; }`: the same, by [`handlers!`] with places.
 /// - `bypass { "why": names; }`: functions that are the real ones.
 ///
-/// `places [0 1 …]`: how many real functions of one name can be told apart.
+/// `places [0 1 …]`: how many real functions of one name can be told apart, where plain commands and placed handlers are concerned.
 #[macro_export]
 macro_rules! rows {
     (
         places $places:tt;
         $(by $submit:path { $($name:ident($($arg:ident)*) => $call:expr;)* })*
+        $(placed { $($placed:ident => $($function:ident)::+, $($reals:ident)::+;)* })?
         handled { $($special:ident => $handler:path, $real:path;)* }
         bypass { $($why:literal: $($free:ident)*;)* }
     ) => {
@@ -168,6 +175,11 @@ macro_rules! rows {
                 handlers: $crate::rows!(@handlers $name $places),
                 bypass: None,
             },)*)*
+            $($($crate::intercept::Row {
+                name: $crate::c_name!($placed),
+                handlers: $crate::rows!(@placed [$($function)::+] [$($reals)::+] $places),
+                bypass: None,
+            },)*)?
             $($crate::intercept::Row {
                 name: $crate::c_name!($special),
                 handlers: &[($crate::intercept::Handler($handler as *const ::std::ffi::c_void), &$real)],
@@ -184,12 +196,39 @@ macro_rules! rows {
             &$name::REALS[$place],
         )),*]
     };
+    (@placed $function:tt $reals:tt [$($place:literal)*]) => {
+        &[$((
+            $crate::intercept::Handler($crate::rows!(@at $function $place) as *const ::std::ffi::c_void),
+            $crate::rows!(@real $reals $place),
+        )),*]
+    };
+    (@at [$($function:tt)*] $place:literal) => { $($function)*::<$place> };
+    (@real [$($reals:tt)*] $place:literal) => { &$($reals)*[$place] };
 }
 
 /// Declares handlers that call their real function by its own type: `name(arguments) -> result, REAL => body;`. The body is a closure that
 /// gets the real call, and the arguments. Calls that the vendor's library itself makes go straight to the real function.
+///
+/// With `places N;` in front, each handler is generic over its place and `REAL` is an array: for functions that the vendor has at more
+/// addresses than one.
 #[macro_export]
 macro_rules! handlers {
+    (places $places:expr; $($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $real:ident => $body:expr;)*) => { $(
+        pub(crate) static $real: [$crate::intercept::Real; $places] = [const { $crate::intercept::Real::new() }; $places];
+
+        $(#[$doc])*
+        pub(crate) unsafe extern "C" fn $name<const PLACE: usize>($($arg: $ty),*) -> $ret {
+            let call = || {
+                let real = $crate::intercept::at(&$real, PLACE);
+                // SAFETY: the vendor's function of that signature, with the program's own arguments.
+                unsafe {
+                    ::std::mem::transmute::<*mut ::std::ffi::c_void, unsafe extern "C" fn($($ty),*) -> $ret>(real)($($arg),*)
+                }
+            };
+            let body: fn(&dyn Fn() -> $ret, $($ty),*) -> $ret = $body;
+            if $crate::is_nested() { call() } else { body(&call, $($arg),*) }
+        }
+    )* };
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $real:ident => $body:expr;)*) => { $(
         pub(crate) static $real: $crate::intercept::Real = $crate::intercept::Real::new();
 

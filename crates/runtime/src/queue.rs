@@ -6,7 +6,7 @@
 use crate::beyond::Beyond;
 use crate::guest::{Guest, clock};
 use crate::{errno, thread};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::Level;
@@ -26,6 +26,11 @@ const LOOK_AGAIN: Duration = Duration::from_micros(50);
 const ADMIT_LOOKS: u32 = 200;
 const RELEASE_LOOKS: u32 = 1_000;
 
+/// States of a native queue: see [`Queue::release`].
+const THERE: u32 = 0;
+const GOING: u32 = 1;
+const CLEARED: u32 = 2;
+
 /// One native queue, in its slot.
 pub struct Queue {
     guest: &'static Guest,
@@ -41,8 +46,8 @@ pub struct Queue {
     last_event: AtomicU64,
     /// Free for the platform.
     pub note: AtomicUsize,
-    /// The native queue goes, or is gone: whoever has the lock, or gets it, clears up.
-    gone: AtomicBool,
+    /// Whether the native queue is [`THERE`], is [`GOING`] (whoever has the lock, or gets it, clears up), or is being [`CLEARED`] up.
+    gone: AtomicU32,
     inner: Mutex<Inner>,
 }
 
@@ -86,7 +91,7 @@ impl Queue {
             in_order: AtomicU32::new(0),
             last_event: AtomicU64::new(0),
             note: AtomicUsize::new(0),
-            gone: AtomicBool::new(false),
+            gone: AtomicU32::new(THERE),
             inner: Mutex::default(),
         })))
     }
@@ -121,11 +126,11 @@ impl Queue {
     /// using it at this moment (this is a callback, and some thread, perhaps this one, is in a call of ours): then it must outlive that.
     pub(crate) fn release(&'static self) -> bool {
         let _errno = errno::Keep::new();
-        self.gone.store(true, Ordering::SeqCst);
+        self.gone.store(GOING, Ordering::SeqCst);
         // Whoever has the lock clears up: this thread if it is to be had soon, else the one that has it, or gets it next.
         for _ in 0..RELEASE_LOOKS {
             self.with(|_| ());
-            if !self.gone.load(Ordering::SeqCst) {
+            if self.gone.load(Ordering::SeqCst) == THERE {
                 return true;
             }
             if !thread::may_wait() {
@@ -136,9 +141,9 @@ impl Queue {
         false
     }
 
-    /// Takes out what belongs to a native queue that is gone. Once: by whoever takes the flag back.
+    /// Takes out what belongs to a native queue that is gone. Once: by whoever takes the state on.
     fn clear_up(&'static self, mut inner: MutexGuard<'_, Inner>) {
-        if !self.gone.swap(false, Ordering::SeqCst) {
+        if self.gone.compare_exchange(GOING, CLEARED, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             return;
         }
         let left = std::mem::take(&mut *inner);
@@ -147,10 +152,11 @@ impl Queue {
         }
         self.slot.vacate();
         drop(inner);
+        // Marks are native events: released outside of the lock, and before the native queue goes, which `release` waits for.
+        drop(left);
+        self.gone.store(THERE, Ordering::SeqCst);
         self.tell(EdgeKind::Destroyed);
         self.guest.reclaim(self);
-        // Marks are native events: released outside of the lock.
-        drop(left);
     }
 
     /// Launches: `call` is the vendor's call on this thread. While the process is suspended this waits first.
@@ -206,11 +212,16 @@ impl Queue {
 
     /// The program knows that this event, of this queue, is complete. If it is of the newest launch of an in-order queue, all is.
     pub fn event_done(&'static self, event: usize) {
+        if let Some(then) = self.ends_with(event) {
+            self.synced(then);
+        }
+    }
+
+    /// For [`Queue::synced`] when this event will be complete: if it is of the newest launch of an in-order queue.
+    pub fn ends_with(&self, event: usize) -> Option<Snapshot> {
         let now = self.snapshot();
         let packed = (event as u64) << 16 | now.begun() & 0xffff;
-        if self.in_order.load(Ordering::Relaxed) != 0 && self.last_event.load(Ordering::Relaxed) == packed {
-            self.synced(now);
-        }
+        (self.is_in_order() && self.last_event.load(Ordering::Relaxed) == packed).then_some(now)
     }
 
     /// Whether it has a slot that the server reads.
@@ -401,10 +412,10 @@ impl Queue {
         mut inner: MutexGuard<'_, Inner>,
         work: impl FnOnce(&mut Inner) -> R,
     ) -> Option<R> {
-        let result = (!self.gone.load(Ordering::SeqCst)).then(|| thread::nested(|| work(&mut inner)));
+        let result = (self.gone.load(Ordering::SeqCst) == THERE).then(|| thread::nested(|| work(&mut inner)));
         drop(inner);
         // Looked at behind the unlock: whoever set it then either finds the lock free or is seen here.
-        if self.gone.load(Ordering::SeqCst)
+        if self.gone.load(Ordering::SeqCst) != THERE
             && let Ok(inner) = self.inner.try_lock()
         {
             self.clear_up(inner);

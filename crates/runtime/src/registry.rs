@@ -51,6 +51,11 @@ impl Registry {
         queue
     }
 
+    /// A queue of which `is_it` holds.
+    pub fn find_where(&self, mut is_it: impl FnMut(&Queue) -> bool) -> Option<&'static Queue> {
+        self.queues()?.values().copied().find(|queue| is_it(queue))
+    }
+
     /// The queue with this handle, made and put in if it is not there.
     pub fn find_or_insert(
         &self,

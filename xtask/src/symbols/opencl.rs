@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Fallbacks, StandIn};
+use super::{Exports, Fallbacks, StandIn};
 
 pub(super) const STAND_IN: StandIn = StandIn {
     platform: "opencl",
@@ -13,12 +13,14 @@ pub(super) const STAND_IN: StandIn = StandIn {
     install: "Debian: install ocl-icd-libopencl1",
     headers: "/usr/include/CL",
     header: "cl.h",
+    is_function: |_| true,
+    declared: |_| bail!("name a library, not a folder"),
     fallbacks: prototypes,
     is_versioned: true,
 };
 
 /// Which of the stand-in's fallbacks each function of the headers in `folder` gets.
-fn prototypes(folder: &Path) -> Result<Fallbacks> {
+fn prototypes(folder: &Path, _: &Exports) -> Result<Fallbacks> {
     let mut fallbacks = Fallbacks::new();
     let files = folder.read_dir().with_context(|| {
         format!("read {} (Debian: install opencl-c-headers, or give --headers)", folder.display())
