@@ -47,6 +47,9 @@ pub(crate) enum Command {
     Policy(command::policy::Policy),
     Config(command::config::Config),
     Status(command::status::Status),
+    Doctor(command::doctor::Doctor),
+    #[command(hide = true)]
+    Probe(command::probe::Probe),
 }
 
 /// Hints given on the command line: one flag for each row of the table.

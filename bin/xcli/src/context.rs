@@ -17,8 +17,21 @@ pub(crate) struct Context {
 impl Context {
     /// Where the server may be: the socket of the command line, of `XSCHED_SOCKET`, or the usual places, in that order.
     pub(crate) fn places(&self) -> Vec<PathBuf> {
-        let configured = self.socket.clone().or_else(|| not_empty("XSCHED_SOCKET"));
-        address::candidates(configured.as_deref(), not_empty("XDG_RUNTIME_DIR").as_deref())
+        address::candidates(self.configured().as_deref(), self.runtime_dir().as_deref())
+    }
+
+    /// Whether one place was named, so that the usual ones do not count.
+    pub(crate) fn is_socket_configured(&self) -> bool {
+        self.configured().is_some()
+    }
+
+    /// `$XDG_RUNTIME_DIR`.
+    pub(crate) fn runtime_dir(&self) -> Option<PathBuf> {
+        not_empty("XDG_RUNTIME_DIR")
+    }
+
+    fn configured(&self) -> Option<PathBuf> {
+        self.socket.clone().or_else(|| not_empty("XSCHED_SOCKET"))
     }
 
     /// Connects to the first server that answers there.

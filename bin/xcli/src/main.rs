@@ -2,11 +2,13 @@
 //!
 //! Invariant: a command either writes its result to standard output and ends with 0, or writes one failure to standard error
 //! and ends with the failure's exit code (`failure.rs`). `run` replaces this process and so ends as its program does.
-//! Deliberately absent: any knowledge of vendors; what can be put in front of a program is what lies in the library folder.
+//! Deliberately absent: any knowledge of vendors; what can be put in front of a program is what lies in the library folder, and what
+//! is to know about it, `doctor` asks libxsched.so.
 
 mod args;
 mod command;
 mod context;
+mod doctor;
 mod failure;
 mod launch;
 mod output;
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Policy(policy) => policy.execute(&context),
         Command::Config(config) => config.execute(&context),
         Command::Status(status) => status.execute(&context),
+        Command::Doctor(doctor) => doctor.execute(&context),
+        Command::Probe(probe) => probe.execute(&context),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

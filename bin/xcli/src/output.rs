@@ -154,16 +154,23 @@ pub(crate) fn width() -> usize {
 
 /// Breaks `text` at spaces into lines that begin with `indent` spaces and fit a page.
 pub(crate) fn wrap(text: &str, indent: usize) -> String {
+    indented(text, &" ".repeat(indent), indent)
+}
+
+/// As `wrap`; the first line begins with `first` instead.
+pub(crate) fn indented(text: &str, first: &str, indent: usize) -> String {
     let mut lines = String::new();
-    let mut line = " ".repeat(indent);
+    let mut line = first.to_owned();
+    let mut is_empty = true;
     for word in text.split_whitespace() {
-        if line.chars().count() + word.chars().count() > PAGE && line.trim() != "" {
+        if line.chars().count() + word.chars().count() > PAGE && !is_empty {
             lines.push_str(line.trim_end());
             lines.push('\n');
             line = " ".repeat(indent);
         }
         line.push_str(word);
         line.push(' ');
+        is_empty = false;
     }
     lines.push_str(line.trim_end());
     lines.push('\n');

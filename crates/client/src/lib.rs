@@ -193,7 +193,7 @@ impl Tried {
     }
 
     /// Whether nobody listens there, as against somebody who cannot be talked to.
-    fn is_absence(&self) -> bool {
+    pub fn is_absence(&self) -> bool {
         matches!(self.error, IpcError::NoServer { errno: Errno::NOENT | Errno::CONNREFUSED, .. })
     }
 }

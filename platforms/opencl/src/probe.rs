@@ -14,7 +14,6 @@ use xsched_core::probe::{Device, Finding, Line, Look};
 use xsched_runtime::library::{Library, Wanted};
 use xsched_runtime::probe::{Probe, Report};
 
-const CL_PLATFORM_VERSION: u32 = 0x0901;
 const CL_PLATFORM_NAME: u32 = 0x0902;
 const CL_DEVICE_NAME: u32 = 0x102B;
 const CL_DRIVER_VERSION: u32 = 0x102D;
@@ -130,39 +129,35 @@ fn programs(folder: &Path, report: &Report<'_>) {
             place.path.display()
         ));
     }
-    let platforms = match all::<GetIds>(&stand_in, c"clGetPlatformIDs", |get, n, ids, count| {
+    let platforms = all::<GetIds>(&stand_in, c"clGetPlatformIDs", |get, n, ids, count| {
         // SAFETY: room for `n` handles, or none and a place for their number.
         unsafe { get(n, ids, count) }
-    }) {
-        Ok(platforms) => platforms,
-        Err(code) => return no_platform(code, report),
+    });
+    let Some(driver) = driver() else {
+        let text = "the real OpenCL library was not bound: programs are told that there is no platform";
+        return report.found(Finding::problem("bound", text));
     };
-    let Some(driver) = driver() else { return no_platform(CL_PLATFORM_NOT_FOUND_KHR, report) };
-    if let Some(file) = driver.library.file_with(c"clGetPlatformIDs") {
-        report.found(Finding::ok("bound", format!("the stand-in leads to {}", file.display())));
-    }
-    if platforms.is_empty() {
-        return no_platform(CL_SUCCESS, report);
-    }
+    let Some(file) = driver.library.file_with(c"clGetPlatformIDs") else {
+        let text = "the real library has no clGetPlatformIDs: it is no OpenCL library";
+        return report.found(Finding::problem("bound", text));
+    };
+    report.found(Finding::ok("bound", format!("the stand-in leads to {}", file.display())));
+    let platforms = match platforms {
+        Ok(platforms) if !platforms.is_empty() => platforms,
+        Ok(_) | Err(CL_PLATFORM_NOT_FOUND_KHR) => {
+            let text = "OpenCL has no platform: no driver is installed, or none of them works";
+            let finding = Finding::problem("platforms", text).mend("sudo apt-get install pocl-opencl-icd");
+            return report.found(finding);
+        }
+        Err(code) => {
+            let text = format!("clGetPlatformIDs answers with code {code}");
+            return report.found(Finding::problem("platforms", text));
+        }
+    };
     for platform in platforms {
         // SAFETY: a platform of the driver's.
         unsafe { devices(driver, &stand_in, platform, report) };
     }
-}
-
-fn no_platform(code: c_int, report: &Report<'_>) {
-    const CHECK: &str = "platforms";
-    report.found(if driver().is_none() {
-        Finding::problem(
-            CHECK,
-            "the real OpenCL library was not bound: programs are told that there is no platform",
-        )
-    } else if matches!(code, CL_SUCCESS | CL_PLATFORM_NOT_FOUND_KHR) {
-        Finding::problem(CHECK, "OpenCL has no platform: no driver is installed, or none of them works")
-            .mend("sudo apt-get install pocl-opencl-icd")
-    } else {
-        Finding::problem(CHECK, format!("clGetPlatformIDs answers with code {code}"))
-    });
 }
 
 /// All devices of a platform.
@@ -173,8 +168,6 @@ unsafe fn devices(driver: &Driver, stand_in: &Library, platform: Handle, report:
     type GetIds = unsafe extern "C" fn(Handle, u64, u32, *mut Handle, *mut u32) -> c_int;
     // SAFETY: by the caller; so below.
     let name = unsafe { device::text(driver.clGetPlatformInfo, platform, CL_PLATFORM_NAME) };
-    // SAFETY: as above.
-    let version = unsafe { device::text(driver.clGetPlatformInfo, platform, CL_PLATFORM_VERSION) };
     report.doing(format!("asking the OpenCL platform {name:?} for its devices"));
     let devices = all::<GetIds>(stand_in, c"clGetDeviceIDs", |get, n, ids, count| {
         // SAFETY: as above; room for `n` handles, or none and a place for their number.
@@ -202,7 +195,7 @@ unsafe fn devices(driver: &Driver, stand_in: &Library, platform: Handle, report:
             // SAFETY: as above.
             key: unsafe { device::key(driver, handle) },
             name: device.clone(),
-            driver: format!("{name}, {version}"),
+            driver: name.clone(),
             driver_version: text(CL_DRIVER_VERSION),
             level: level.ok().flatten(),
             mechanism: "the launching thread waits at the gate".into(),

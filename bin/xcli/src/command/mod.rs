@@ -1,8 +1,10 @@
 //! The commands, one file each: flags, help, and what it does.
 
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod hint;
 pub(crate) mod list;
 pub(crate) mod policy;
+pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod status;

@@ -7,7 +7,7 @@
 use crate::args::{HintFlags, group, level};
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
-use crate::launch::environment::{self, loading};
+use crate::launch::environment::{self, loading, variable};
 use crate::launch::library::Library;
 use crate::launch::{advice, diagnose, program};
 use clap::Args;
@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
-use xsched_core::config::{KEYS, OnNoServer};
+use xsched_core::config::OnNoServer;
 use xsched_core::{Config, Hints, Level};
 
 /// Run a program under XSched
@@ -107,9 +107,7 @@ impl Run {
             set.push((variable("on_no_server"), answer.name().into()));
         }
         if let Some(socket) = &context.socket {
-            let socket = std::path::absolute(socket)
-                .map_err(|e| Failure::failed(format!("--socket {}: {e}", socket.display())))?;
-            set.push((variable("socket"), socket.into()));
+            set.push(environment::socket(socket)?);
         }
 
         let xcli = std::env::current_exe()
@@ -118,11 +116,6 @@ impl Run {
         set.extend(loading(&library, !self.no_preload)?);
         Ok(set)
     }
-}
-
-/// The environment variable of a setting.
-fn variable(name: &str) -> &'static str {
-    KEYS.iter().find(|key| key.name == name).map_or("", |key| key.env)
 }
 
 #[cfg(test)]

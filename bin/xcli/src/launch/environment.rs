@@ -5,6 +5,8 @@ use crate::failure::Failure;
 use crate::launch::library::Library;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use xsched_core::config::KEYS;
 
 /// Where the loader looks for libraries, before its usual places.
 pub(crate) const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
@@ -24,6 +26,18 @@ pub(crate) fn loading(
     })?;
     let preload = with_preload.then(|| (PRELOAD, preload(library, std::env::var_os(PRELOAD).as_deref())));
     Ok([(LIBRARY_PATH, path)].into_iter().chain(preload).collect())
+}
+
+/// The variable that hands the server's socket on, as an absolute path: the program may work in another folder.
+pub(crate) fn socket(given: &Path) -> Result<(&'static str, OsString), Failure> {
+    let socket = std::path::absolute(given)
+        .map_err(|e| Failure::failed(format!("--socket {}: {e}", given.display())))?;
+    Ok((variable("socket"), socket.into()))
+}
+
+/// The environment variable of a setting.
+pub(crate) fn variable(name: &str) -> &'static str {
+    KEYS.iter().find(|key| key.name == name).map_or("", |key| key.env)
 }
 
 /// Every variable whose name and value are text, as `Config::apply_env` takes them; what is not is replaced.

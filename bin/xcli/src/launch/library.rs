@@ -7,7 +7,8 @@ use crate::failure::Failure;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-const CORE: &str = "libxsched.so";
+/// The library that the stand-ins bind.
+pub(crate) const CORE: &str = "libxsched.so";
 
 /// The library folder and what is in it.
 #[derive(Debug, PartialEq, Eq)]

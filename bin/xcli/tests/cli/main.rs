@@ -3,6 +3,7 @@
 
 mod config;
 mod diagnose;
+mod doctor;
 mod real;
 mod run;
 mod server;

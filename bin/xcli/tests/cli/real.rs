@@ -1,22 +1,29 @@
 //! The same questions to the real xserver: both sides mean the same by them. Programs that it schedules are in `tests/system`.
 
-use crate::support::{XCLI, output, stderr, stdout, xcli};
+use crate::support::{build, output, stderr, stdout, xcli};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// xserver, until it is dropped.
-struct Server {
+pub(crate) struct Server {
     dir: TempDir,
-    child: Child,
+    pub(crate) child: Child,
 }
 
 impl Server {
-    fn start() -> Server {
+    pub(crate) fn start() -> Server {
+        Server::start_with(Command::new(build("xserver", "xserver")))
+    }
+
+    /// `command` runs xserver, and gets its flags here.
+    pub(crate) fn start_with(mut command: Command) -> Server {
         let dir = tempfile::tempdir().unwrap();
-        let mut command = Command::new(build());
+        // Other users are to reach the socket, and to make it.
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o1777)).unwrap();
         command.env_clear().args(["--foreground", "--socket"]).arg(dir.path().join("x.sock"));
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Server { dir, child };
@@ -28,8 +35,12 @@ impl Server {
         server
     }
 
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("x.sock")
+    }
+
     fn ask(&self, arguments: &[&str]) -> Output {
-        output(xcli().arg("--socket").arg(self.dir.path().join("x.sock")).args(arguments))
+        output(xcli().arg("--socket").arg(self.socket()).args(arguments))
     }
 
     fn ask_json(&self, arguments: &[&str]) -> Value {
@@ -44,19 +55,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Builds xserver beside the xcli under test.
-fn build() -> PathBuf {
-    let folder = Path::new(XCLI).parent().unwrap();
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "xserver", "--target-dir"]).arg(folder.parent().unwrap());
-    if folder.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let built = output(cargo.current_dir(env!("CARGO_MANIFEST_DIR")));
-    assert!(built.status.success(), "{}", stderr(&built));
-    folder.join("xserver")
 }
 
 #[test]

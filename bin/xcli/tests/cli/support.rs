@@ -35,6 +35,20 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
+/// Builds a package beside the xcli under test; answers where the file that it makes is.
+pub(crate) fn build(package: &str, file: &str) -> PathBuf {
+    let folder = Path::new(XCLI).parent().expect("a folder");
+    let target = folder.parent().expect("a folder");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target);
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let built = output(cargo.current_dir(env!("CARGO_MANIFEST_DIR")));
+    assert!(built.status.success(), "{}", stderr(&built));
+    folder.join(file)
+}
+
 /// A library folder with a stand-in that can really be loaded, and nothing in it.
 pub(crate) fn library_folder() -> TempDir {
     let dir = tempfile::tempdir().expect("a folder");

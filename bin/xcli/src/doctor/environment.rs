@@ -1,0 +1,168 @@
+//! Variables that decide what programs started from here get.
+
+use crate::doctor::installation::Survey;
+use crate::doctor::report::Report;
+use crate::doctor::shell::word;
+use crate::launch::environment::{LIBRARY_PATH, PRELOAD, settings};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use xsched_core::Config;
+use xsched_core::config::Scheduler;
+use xsched_core::probe::Finding;
+
+/// Examines it.
+pub(crate) fn examine(survey: Option<&Survey>, report: &mut Report) {
+    let mut findings = own_settings(&settings());
+    let entries = |name: &str, is_separator: fn(&u8) -> bool| -> Vec<PathBuf> {
+        let value = std::env::var_os(name).unwrap_or_default();
+        let entries = value.as_bytes().split(is_separator).filter(|entry| !entry.is_empty());
+        entries.map(|entry| std::ffi::OsStr::from_bytes(entry).into()).collect()
+    };
+    findings.extend(preload(&entries(PRELOAD, |b| matches!(b, b':' | b' ')), survey));
+    findings.extend(library_path(&entries(LIBRARY_PATH, |b| matches!(b, b':' | b';')), survey));
+    if findings.is_empty() {
+        findings.push(Finding::ok("settings", "no variable here keeps programs from being scheduled"));
+    }
+    report.add("environment", "Environment", findings);
+}
+
+/// `XSCHED_*`.
+fn own_settings(env: &[(String, String)]) -> Vec<Finding> {
+    const CHECK: &str = "settings";
+    let mut config = Config::default();
+    let problems = config.apply_env(env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let mut findings: Vec<Finding> = problems
+        .iter()
+        .map(|problem| {
+            Finding::problem(CHECK, problem.to_string()).mend(format!("unset {}", word(&problem.place)))
+        })
+        .collect();
+    if !config.auto_xqueue {
+        let text = "XSCHED_AUTO_XQUEUE is off: programs from here run unscheduled";
+        findings.push(Finding::note(CHECK, text).mend("unset XSCHED_AUTO_XQUEUE"));
+    }
+    if config.scheduler == Scheduler::App {
+        let text =
+            "XSCHED_SCHEDULER is APP: programs from here are not scheduled unless they ask for it themselves";
+        findings.push(Finding::note(CHECK, text).mend("unset XSCHED_SCHEDULER"));
+    }
+    findings
+}
+
+/// Other libraries that are loaded into everything.
+fn preload(entries: &[PathBuf], survey: Option<&Survey>) -> Vec<Finding> {
+    let ours = survey.map(|survey| survey.library.dir.as_path());
+    let is_ours = |entry: &Path| ours.is_some_and(|dir| entry.parent() == Some(dir));
+    let mut findings = Vec::new();
+    for entry in entries.iter().filter(|entry| !is_ours(entry)) {
+        let shown = entry.display();
+        let is_path = entry.as_os_str().as_bytes().contains(&b'/');
+        if is_path && !entry.exists() {
+            let text =
+                format!("LD_PRELOAD names {shown}, which is not there: each program complains about that");
+            findings.push(Finding::note("preload", text).mend("unset LD_PRELOAD"));
+        } else if let Some(title) = stands_for(entry, survey) {
+            let text = format!(
+                "LD_PRELOAD has {shown}, another library in the place of {title}; `xcli run` puts its stand-in before it"
+            );
+            findings.push(Finding::note("preload", text));
+        } else {
+            let text = format!("LD_PRELOAD has {shown}: it is loaded behind the stand-ins");
+            findings.push(Finding::note("preload", text));
+        }
+    }
+    findings
+}
+
+/// Folders that hide the stand-ins where somebody has set the variable by hand.
+fn library_path(entries: &[PathBuf], survey: Option<&Survey>) -> Vec<Finding> {
+    let Some(survey) = survey else { return Vec::new() };
+    let dir = &survey.library.dir;
+    let Some(own) = entries.iter().position(|entry| entry.canonicalize().is_ok_and(|entry| entry == *dir))
+    else {
+        return Vec::new();
+    };
+    let names = survey.platforms.iter().flat_map(|platform| &platform.libraries);
+    let hides = |folder: &Path| names.clone().find(|name| folder.join(name).is_file());
+    let hidden = entries.iter().take(own).find_map(|folder| Some((folder, hides(folder)?)));
+    let finding = hidden.map(|(folder, name)| {
+        let text = format!(
+            "in LD_LIBRARY_PATH, {} comes before {} and has a {name}: without `xcli run`, programs get that",
+            folder.display(),
+            dir.display()
+        );
+        Finding::problem("library_path", text)
+            .mend(format!("export LD_LIBRARY_PATH={}:$LD_LIBRARY_PATH", word(dir)))
+    });
+    finding.into_iter().collect()
+}
+
+/// The platform whose library has a name like this.
+fn stands_for(file: &Path, survey: Option<&Survey>) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    let stem = |name: &str| name.split(".so").next().map(String::from);
+    let platforms = &survey?.platforms;
+    let found =
+        platforms.iter().find(|platform| platform.libraries.iter().any(|own| stem(own) == stem(name)));
+    found.map(|platform| platform.title.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::library::Library;
+    use xsched_core::probe::{Platform, Verdict};
+
+    fn survey(dir: &Path) -> Survey {
+        let platform = Platform {
+            name: "fake".into(),
+            title: "Fake".into(),
+            libraries: vec!["libfake.so.1".into(), "libfake.so".into()],
+            looks: vec![],
+            findings: vec![],
+        };
+        let library = Library { dir: dir.into(), stand_ins: vec![] };
+        Survey { library, variables: vec![], platforms: vec![platform] }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_used_are_problems_and_those_that_switch_us_off_are_notes() {
+        let own = |name: &str, value: &str| own_settings(&[(name.into(), value.into())]);
+        assert_eq!(own("XSCHED_GROUP", "a"), []);
+        assert_eq!(own("XSCHED_GRUOP", "a")[0].mend.as_deref(), Some("unset XSCHED_GRUOP"));
+        assert_eq!(own("XSCHED_GRUOP", "a")[0].verdict, Verdict::Problem);
+        for (name, value) in [("XSCHED_AUTO_XQUEUE", "off"), ("XSCHED_SCHEDULER", "APP")] {
+            assert_eq!(own(name, value)[0].verdict, Verdict::Note, "{name}");
+        }
+    }
+
+    #[test]
+    fn other_libraries_in_ld_preload_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("libfake.so.2");
+        std::fs::write(&other, "").unwrap();
+        let ours = survey(Path::new("/ours"));
+        let say = |entry: &Path| preload(&[entry.to_owned()], Some(&ours)).pop().map(|finding| finding.text);
+        assert_eq!(say(Path::new("/ours/libfake.so.1")), None);
+        assert!(say(&other).unwrap().contains("in the place of Fake"));
+        assert!(say(Path::new("/no/such.so")).unwrap().contains("not there"));
+        assert!(say(Path::new("libm.so.6")).unwrap().contains("behind the stand-ins"));
+    }
+
+    #[test]
+    fn a_folder_that_hides_the_stand_in_is_a_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, other) = (dir.path().join("ours"), dir.path().join("other"));
+        for folder in [&ours, &other] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::write(folder.join("libfake.so.1"), "").unwrap();
+        }
+        let survey = survey(&ours.canonicalize().unwrap());
+        let look = |entries: &[&PathBuf]| {
+            library_path(&entries.iter().map(|e| (*e).clone()).collect::<Vec<_>>(), Some(&survey))
+        };
+        assert_eq!(look(&[&other, &ours])[0].verdict, Verdict::Problem);
+        assert_eq!(look(&[&ours, &other]), []);
+        assert_eq!(look(&[&other]), [], "nobody meant ours");
+    }
+}
