@@ -1,5 +1,6 @@
 //! The actions of a script.
 
+use crate::behind::{self, Gate};
 use crate::cl::{Cl, Work};
 use crate::text::{hear, say};
 use crate::{errno, files, signals};
@@ -33,6 +34,8 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
             "platforms" => {
                 say(&format!("platforms {}", Cl::get()?.platforms().map_or_else(|e| e, |_| "found".into())))
             }
+            "behind-event" => behind::launch(Gate::Event, count(rest)?)?,
+            "behind-queue" => behind::launch(Gate::OtherQueue, count(rest)?)?,
             "launch" => say(&format!("launch {}", Work::new(Cl::get()?)?.launch_code())),
             "hang" => Work::new(Cl::get()?)?.hang()?,
             "queues" => {
@@ -151,6 +154,10 @@ fn become_another(script: &[String]) -> String {
 
 fn list(text: &str, separator: char) -> Vec<String> {
     text.split(separator).map(str::to_owned).collect()
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("{text:?} is no count"))
 }
 
 fn number(text: &str) -> i32 {

@@ -63,6 +63,9 @@ functions! {
     clEnqueueNDRangeKernel(Handle, Handle, u32, *const usize, *const usize, *const usize, u32, *const Handle, *mut Handle) -> i32;
     clEnqueueWriteBuffer(Handle, Handle, u32, usize, usize, *const c_void, u32, *const Handle, *mut Handle) -> i32;
     clEnqueueReadBuffer(Handle, Handle, u32, usize, usize, *mut c_void, u32, *const Handle, *mut Handle) -> i32;
+    clSetUserEventStatus(Handle, i32) -> i32;
+    clEnqueueMarkerWithWaitList(Handle, u32, *const Handle, *mut Handle) -> i32;
+    clEnqueueBarrierWithWaitList(Handle, u32, *const Handle, *mut Handle) -> i32;
     clGetEventInfo(Handle, u32, usize, *mut c_void, *mut usize) -> i32;
     clWaitForEvents(u32, *const Handle) -> i32;
     clReleaseEvent(Handle) -> i32;
@@ -110,10 +113,7 @@ impl Cl {
     pub(crate) fn make_queues(&'static self, count: u32) -> Result<(), String> {
         let work = Work::new(self)?;
         for _ in 0..count {
-            let mut error = 0;
-            // SAFETY: the context and the device of the queue that was just made.
-            unsafe { (self.clCreateCommandQueue)(work.context, work.device, 0, &raw mut error) };
-            check("clCreateCommandQueue", error)?;
+            work.another_queue()?;
         }
         Ok(())
     }
@@ -122,15 +122,15 @@ impl Cl {
 /// A queue of this thread's with all that its launches need. Never released.
 pub(crate) struct Work {
     pub(crate) cl: &'static Cl,
-    device: Handle,
     context: Handle,
+    device: Handle,
     pub(crate) queue: Handle,
     pub(crate) spin: Handle,
     pub(crate) buffer: Handle,
     triple: Handle,
 }
 
-fn check(call: &str, code: i32) -> Result<(), String> {
+pub(crate) fn check(call: &str, code: i32) -> Result<(), String> {
     if code == 0 { Ok(()) } else { Err(format!("{call} {code}")) }
 }
 
@@ -165,14 +165,14 @@ impl Work {
                 check("clSetKernelArg", (cl.clSetKernelArg)(kernel, 0, 8, (&raw const buffer).cast()))?;
             }
             check("clSetKernelArg", (cl.clSetKernelArg)(spin, 1, 4, (&raw const ROUNDS).cast()))?;
-            Ok(Work { cl, device, context, queue, spin, buffer, triple })
+            Ok(Work { cl, context, device, queue, spin, buffer, triple })
         }
     }
 
     /// Launches so many kernels of a millisecond and waits for them.
     pub(crate) fn steps(&self, depth: u32) -> Result<(), String> {
         for _ in 0..depth {
-            check("clEnqueueNDRangeKernel", self.launch(self.spin, 1))?;
+            check("clEnqueueNDRangeKernel", self.launch(self.spin, 1, null_mut()))?;
         }
         // SAFETY: our own queue.
         check("clFinish", unsafe { (self.cl.clFinish)(self.queue) })
@@ -180,74 +180,77 @@ impl Work {
 
     /// The code of one launch.
     pub(crate) fn launch_code(&self) -> i32 {
-        self.launch(self.spin, 1)
+        self.launch(self.spin, 1, null_mut())
     }
 
     /// Writes, computes and reads; whether the result is right.
     pub(crate) fn job(&self) -> Result<bool, String> {
         let data: Vec<u32> = (0..COUNT as u32).collect();
-        let mut result = vec![0u32; COUNT];
-        // SAFETY: both calls wait, and both vectors have room for what is said.
-        unsafe {
-            let from = data.as_ptr().cast();
-            check(
-                "clEnqueueWriteBuffer",
-                (self.cl.clEnqueueWriteBuffer)(
-                    self.queue,
-                    self.buffer,
-                    1,
-                    0,
-                    COUNT * 4,
-                    from,
-                    0,
-                    null(),
-                    null_mut(),
-                ),
-            )?;
-            check("clEnqueueNDRangeKernel", self.launch(self.triple, COUNT))?;
-            let to = result.as_mut_ptr().cast();
-            check(
-                "clEnqueueReadBuffer",
-                (self.cl.clEnqueueReadBuffer)(
-                    self.queue,
-                    self.buffer,
-                    1,
-                    0,
-                    COUNT * 4,
-                    to,
-                    0,
-                    null(),
-                    null_mut(),
-                ),
-            )?;
-        }
-        Ok(result.iter().zip(&data).all(|(got, sent)| *got == sent * 3 + 1))
+        self.put(&data)?;
+        check("clEnqueueNDRangeKernel", self.launch(self.triple, COUNT, null_mut()))?;
+        Ok(self.values()?.iter().zip(&data).all(|(got, sent)| *got == sent * 3 + 1))
     }
 
     /// Launches behind an event that nobody sets, and waits for that on another thread.
     pub(crate) fn hang(self) -> Result<(), String> {
-        let mut error = 0;
-        // SAFETY: our own context.
-        let never = unsafe { (self.cl.clCreateUserEvent)(self.context, &raw mut error) };
-        check("clCreateUserEvent", error)?;
-        check("clEnqueueNDRangeKernel", self.launch_behind(self.spin, 1, &[never]))?;
+        let never = self.user_event()?;
+        check("clEnqueueNDRangeKernel", self.launch(self.spin, 1, never))?;
         let (queue, finish) = (self.queue as usize, self.cl.clFinish);
         // SAFETY: our own queue, never released.
         std::thread::spawn(move || unsafe { finish(queue as Handle) });
         Ok(())
     }
 
-    fn launch(&self, kernel: Handle, items: usize) -> i32 {
-        self.launch_behind(kernel, items, &[])
+    /// An event that happens when somebody says so.
+    pub(crate) fn user_event(&self) -> Result<Handle, String> {
+        let mut error = 0;
+        // SAFETY: our own context, and a place of ours.
+        let event = unsafe { (self.cl.clCreateUserEvent)(self.context, &raw mut error) };
+        check("clCreateUserEvent", error).map(|()| event)
     }
 
-    fn launch_behind(&self, kernel: Handle, items: usize, events: &[Handle]) -> i32 {
-        let list = if events.is_empty() { null() } else { events.as_ptr() };
-        // SAFETY: our own queue, kernel and events; one dimension.
+    /// All values become zero.
+    pub(crate) fn put_zeros(&self) -> Result<(), String> {
+        self.put(&vec![0; COUNT])
+    }
+
+    /// Launches a kernel that makes `3 x + 1` of each value `x`, behind an event, or null.
+    pub(crate) fn triple_behind(&self, event: Handle) -> Result<(), String> {
+        check("clEnqueueNDRangeKernel", self.launch(self.triple, COUNT, event))
+    }
+
+    /// A second queue on the same device.
+    pub(crate) fn another_queue(&self) -> Result<Handle, String> {
+        let mut error = 0;
+        // SAFETY: the context and its device; a place of ours.
+        let queue = unsafe { (self.cl.clCreateCommandQueue)(self.context, self.device, 0, &raw mut error) };
+        check("clCreateCommandQueue", error).map(|()| queue)
+    }
+
+    fn put(&self, data: &[u32]) -> Result<(), String> {
+        let (write, from) = (self.cl.clEnqueueWriteBuffer, data.as_ptr().cast());
+        // SAFETY: the call waits, and the data are as long as said.
+        let code =
+            unsafe { write(self.queue, self.buffer, 1, 0, size_of_val(data), from, 0, null(), null_mut()) };
+        check("clEnqueueWriteBuffer", code)
+    }
+
+    /// Waits for what was launched, and reads all values.
+    pub(crate) fn values(&self) -> Result<Vec<u32>, String> {
+        let mut values = vec![0u32; COUNT];
+        let (read, to) = (self.cl.clEnqueueReadBuffer, values.as_mut_ptr().cast());
+        // SAFETY: the call waits, and there is room for what is said.
+        let code = unsafe { read(self.queue, self.buffer, 1, 0, COUNT * 4, to, 0, null(), null_mut()) };
+        check("clEnqueueReadBuffer", code).map(|()| values)
+    }
+
+    /// Behind an event, or null.
+    fn launch(&self, kernel: Handle, items: usize, event: Handle) -> i32 {
+        let (count, events) = if event.is_null() { (0, null()) } else { (1, &raw const event) };
+        // SAFETY: our own queue and kernel; one dimension; so many events.
         unsafe {
             let launch = self.cl.clEnqueueNDRangeKernel;
-            let count = events.len() as u32;
-            launch(self.queue, kernel, 1, null(), &raw const items, null(), count, list, null_mut())
+            launch(self.queue, kernel, 1, null(), &raw const items, null(), count, events, null_mut())
         }
     }
 }

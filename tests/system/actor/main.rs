@@ -5,6 +5,7 @@
 //! this one becomes by semicolons (`exec:job;sleep`). OpenCL is loaded by name when it is first used.
 
 mod actions;
+mod behind;
 mod cl;
 mod errno;
 mod files;

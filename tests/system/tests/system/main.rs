@@ -11,3 +11,4 @@ mod results;
 mod server_lives;
 mod settings;
 mod threads;
+mod windows;

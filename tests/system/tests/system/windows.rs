@@ -1,0 +1,55 @@
+//! The window is soft: a program may launch as much as it likes before it lets the first of it start.
+
+use test_system::machine::actor;
+use test_system::wait::PATIENCE;
+use test_system::{End, Machine, Program, eventually};
+
+/// Launches before the program opens its own gate.
+const LAUNCHES: &str = "1000";
+
+/// Both ways to hold one's own launches back: a user event, and a command of another queue.
+const GATES: [&str; 2] = ["behind-event", "behind-queue"];
+
+#[test]
+fn a_thousand_launches_behind_an_event_of_the_programs_own_then_all_are_accepted_as_natively() {
+    let machine = Machine::new();
+    for gate in GATES {
+        let native = machine.command(actor());
+        all_are_accepted(start(native, gate));
+    }
+    let _server = machine.strict_server();
+    for gate in GATES {
+        let mut program = start(machine.run_command(0, actor(), &[]), gate);
+        eventually("it attaches", PATIENCE, || machine.is_attached(program.pid()) || program.end().is_some());
+        program = all_are_accepted(program);
+        assert_eq!(program.warnings(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_thousand_launches_behind_an_event_while_somebody_more_urgent_may_come_then_all_are_accepted_too() {
+    let machine = Machine::new();
+    let _server = machine.strict_server();
+    let rival = machine.rival(10);
+    for gate in GATES {
+        // It was there, and may be back: for 10 seconds the others keep a small window.
+        rival.wants_the_device();
+        rival.is_done();
+        all_are_accepted(start(machine.run_command(0, actor(), &[]), gate));
+    }
+}
+
+/// With a script of its own.
+fn start(mut command: std::process::Command, gate: &str) -> Program {
+    command.arg(format!("{gate}:{LAUNCHES}"));
+    Program::start(command)
+}
+
+/// The program opens its gate when it hears a line, which it gets when it has said that all launches are accepted.
+fn all_are_accepted(mut program: Program) -> Program {
+    assert_eq!(program.hears("accepted"), LAUNCHES);
+    program.tell("");
+    assert_eq!(program.hears("behind"), "right");
+    assert_eq!(program.wait_for_end(), End::Exit(0), "{}", program.errors());
+    program
+}
