@@ -24,6 +24,7 @@ xsched_runtime::real_functions! {
     struct Driver {
         clGetCommandQueueInfo: GetInfo;
         clGetDeviceInfo: GetInfo;
+        clGetDeviceIDs: unsafe extern "C" fn(Handle, u64, u32, *mut Handle, *mut u32) -> c_int;
         clGetPlatformInfo: GetInfo;
         clGetEventInfo: GetInfo;
         clFlush: unsafe extern "C" fn(Handle) -> c_int;

@@ -1,5 +1,6 @@
 //! A private corner of this machine, and where the programs under test are.
 
+use crate::driver::{Driver, VENDORS};
 use crate::process::Program;
 use crate::rival::Rival;
 use crate::server::Server;
@@ -96,6 +97,12 @@ impl Machine {
         }
         command.current_dir(self.folder()).env("XDG_RUNTIME_DIR", self.folder());
         command.env("POCL_CACHE_DIR", cache()).env("POCL_AFFINITY", "1");
+        // Whatever else the machine has, unless somebody chose: tests are written for one driver, which is there.
+        if std::env::var_os(VENDORS).is_none()
+            && let Ok(pocl) = Driver::pocl()
+        {
+            pocl.alone_in(&mut command, self.folder());
+        }
         command
     }
 

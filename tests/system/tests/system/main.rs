@@ -2,6 +2,7 @@
 //! times are for benchmarks.
 
 mod chaos;
+mod devices;
 mod exits;
 mod forks;
 mod guest_lives;

@@ -14,15 +14,15 @@ const GATES: [&str; 2] = ["behind-event", "behind-queue"];
 fn a_thousand_launches_behind_an_event_of_the_programs_own_then_all_are_accepted_as_natively() {
     let machine = Machine::new();
     for gate in GATES {
-        let native = machine.command(actor());
-        all_are_accepted(start(native, gate));
+        all_are_accepted(start(machine.command(actor()), gate), |_| ());
     }
     let _server = machine.strict_server();
     for gate in GATES {
-        let mut program = start(machine.run_command(0, actor(), &[]), gate);
-        eventually("it attaches", PATIENCE, || machine.is_attached(program.pid()) || program.end().is_some());
-        program = all_are_accepted(program);
-        assert_eq!(program.warnings(), [""; 0]);
+        let program = start(machine.run_command(0, actor(), &[]), gate);
+        all_are_accepted(program, |pid| {
+            eventually("it attaches", PATIENCE, || machine.is_attached(pid));
+            assert!(!is_windowed(&machine, pid), "it is alone");
+        });
     }
 }
 
@@ -35,7 +35,10 @@ fn a_thousand_launches_behind_an_event_while_somebody_more_urgent_may_come_then_
         // It was there, and may be back: for 10 seconds the others keep a small window.
         rival.wants_the_device();
         rival.is_done();
-        all_are_accepted(start(machine.run_command(0, actor(), &[]), gate));
+        let program = start(machine.run_command(0, actor(), &[]), gate);
+        all_are_accepted(program, |pid| {
+            eventually("it keeps a small window", PATIENCE, || is_windowed(&machine, pid));
+        });
     }
 }
 
@@ -46,10 +49,15 @@ fn start(mut command: std::process::Command, gate: &str) -> Program {
 }
 
 /// The program opens its gate when it hears a line, which it gets when it has said that all launches are accepted.
-fn all_are_accepted(mut program: Program) -> Program {
+fn all_are_accepted(mut program: Program, meanwhile: impl FnOnce(u32)) {
     assert_eq!(program.hears("accepted"), LAUNCHES);
+    meanwhile(program.pid());
     program.tell("");
     assert_eq!(program.hears("behind"), "right");
     assert_eq!(program.wait_for_end(), End::Exit(0), "{}", program.errors());
-    program
+    assert_eq!(program.warnings(), [""; 0]);
+}
+
+fn is_windowed(machine: &Machine, pid: u32) -> bool {
+    machine.find(pid).is_some_and(|client| client.queues.iter().any(|queue| queue.windowed))
 }
