@@ -35,13 +35,22 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
         tally.add_run(cargo_test(&staged, &target).arg("--workspace"))?;
         return Ok(tally);
     }
-    tally.add_run(cargo_test(&staged, &target).arg("--workspace").env("SLOW_TESTS", "1"))?;
-    if setup::has_pip() {
-        let drivers = intel(&target)?;
-        println!("once more with Intel's driver:");
-        tally.add_run(cargo_test(&staged, &target).args(OF_A_DRIVER).env("OCL_ICD_VENDORS", drivers))?;
-    } else {
-        println!("left out: Intel's driver, because there is no python3 with venv (Debian: python3-venv)");
+    let intel = if setup::has_pip() { Some(intel(&target)?) } else { None };
+    let mut all = cargo_test(&staged, &target);
+    all.arg("--workspace").env("SLOW_TESTS", "1");
+    if let Some(intel) = &intel {
+        all.env("INTEL_OPENCL", intel);
+    }
+    tally.add_run(&mut all)?;
+    match intel {
+        Some(intel) => {
+            println!("once more with Intel's driver:");
+            let vendors = only(&intel.join(INTEL), &target.join("only-intel"))?;
+            tally.add_run(cargo_test(&staged, &target).args(OF_A_DRIVER).env("OCL_ICD_VENDORS", vendors))?;
+        }
+        None => {
+            println!("left out: Intel's driver, because there is no python3 with venv (Debian: python3-venv)")
+        }
     }
     Ok(tally)
 }
@@ -62,23 +71,34 @@ fn cargo_test(staged: &Path, target: &Path) -> Command {
     command
 }
 
-/// Gets Intel's OpenCL driver for CPUs, if it is not there yet; returns a folder of registrations that names only it.
+/// The file name of Intel's driver.
+const INTEL: &str = "libintelocl.so";
+
+/// Gets Intel's OpenCL driver for CPUs, if it is not there yet; returns its folder.
 fn intel(target: &Path) -> Result<PathBuf> {
     let venv = target.join("intel-opencl");
-    let driver = venv.join("lib/libintelocl.so");
-    if !driver.is_file() {
+    let folder = venv.join("lib");
+    if !folder.join(INTEL).is_file() {
         eprintln!("installing intel-opencl-rt into {} (about 1 GB) …", venv.display());
         succeed(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
         // The second has libimf.so, which the first needs and does not ask for.
         let packages = ["intel-opencl-rt", "intel-cmplr-lib-rt"];
         succeed(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(packages))?;
-        ensure!(driver.is_file(), "intel-opencl-rt was installed, but {} is not there", driver.display());
+        ensure!(
+            folder.join(INTEL).is_file(),
+            "intel-opencl-rt was installed, but there is no {INTEL} in {}",
+            folder.display()
+        );
     }
-    let folder = venv.join("only-intel");
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(folder.join("intel.icd"), format!("{}\n", driver.display())))
-        .with_context(|| format!("writing {}", folder.display()))?;
     Ok(folder)
+}
+
+/// Makes `folder` one of registrations that names only this driver, for OCL_ICD_VENDORS.
+fn only(driver: &Path, folder: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join("driver.icd"), format!("{}\n", driver.display())))
+        .with_context(|| format!("writing {}", folder.display()))?;
+    Ok(folder.to_path_buf())
 }
 
 fn succeed(command: &mut Command) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::text::{Expected, Value};
 use std::fmt;
 
 /// Names a physical device so that two programs that reach it by different ways (OpenCL and CUDA, say) are seen to contend:
-/// `pci:0000:65:00.0`, `uuid:<32 hex digits>`, `cpu:<package>` for runtimes that compute on the CPU, or `sim:<n>`.
+/// `pci:0000:65:00.0`, `uuid:<32 hex digits>`, `cpu:0` for runtimes that compute on the CPU, or `sim:<n>`.
 ///
 /// At most [`DeviceKey::MAX_LEN`] printable ASCII characters, of the form `kind:name`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -25,9 +25,9 @@ impl DeviceKey {
         DeviceKey(bytes.iter().fold(String::from("uuid:"), |text, b| text + &format!("{b:02x}")))
     }
 
-    /// The cores of one CPU package, used as a device by OpenCL runtimes such as PoCL or Intel's.
-    pub fn cpu(package: u32) -> DeviceKey {
-        DeviceKey(format!("cpu:{package}"))
+    /// CPUs that are used as a device, by OpenCL runtimes for instance. There is one, 0, for all of a machine: docs/design/0007 says why.
+    pub fn cpu(number: u32) -> DeviceKey {
+        DeviceKey(format!("cpu:{number}"))
     }
 
     /// A device that only a vendor's name for it tells apart; last resort. Characters outside a key's alphabet become `-`.

@@ -1,7 +1,7 @@
 //! The [`DeviceKey`] of an OpenCL device: the same for every driver that reaches the same hardware.
 //!
 //! What computes on the CPU is the CPU, whatever else it says it is; what has a PCI address is called by that, as CUDA and others call
-//! it; then comes a vendor's UUID, and last the name. docs/design has the reasons ("What a device is called"). Answers are bytes until
+//! it; then comes a vendor's UUID, and last the name; docs/design/0007 has the reasons. Answers are bytes until
 //! they have the size that they must have: drivers answer what they like to questions that they do not know.
 //!
 //! Sources of the names: CL/cl.h, and the extensions cl_khr_pci_bus_info, cl_nv_device_attribute_query,
