@@ -6,7 +6,10 @@ use clap::Parser;
 
 mod bench;
 mod demo;
+mod fuzz;
 mod loom;
+mod nightly;
+mod sanitize;
 mod setup;
 mod stage;
 mod symbols;
@@ -18,10 +21,15 @@ mod tidy;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
+    /// Run tests under the address sanitizer.
+    Asan(sanitize::Args),
     Bench(bench::Args),
     Demo(demo::Args),
+    Fuzz(fuzz::Args),
     /// Run the loom proofs, as the code stands and with each ordering weakened.
     Loom,
+    /// Run tests under Miri, an interpreter that finds undefined behaviour.
+    Miri(sanitize::Args),
     Setup(setup::Args),
     /// Build for release and lay out in target/xsched what an installation has.
     Stage,
@@ -29,17 +37,23 @@ enum Task {
     Test(test::Args),
     /// Look for unfinished work, overlong files, and documents that lead nowhere.
     Tidy,
+    /// Run tests under the thread sanitizer, which finds races.
+    Tsan(sanitize::Args),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
+        Task::Asan(args) => sanitize::run(&sanitize::ADDRESS, &args).map(|tally| tally.close()),
         Task::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Fuzz(args) => fuzz::run(&args).map(|tally| tally.close()),
         Task::Loom => loom::run().map(|tally| tally.close()),
+        Task::Miri(args) => sanitize::run(&sanitize::MIRI, &args).map(|tally| tally.close()),
         Task::Setup(args) => setup::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Stage => stage::run().map(|()| ExitCode::SUCCESS),
         Task::Symbols(args) => symbols::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(&args).map(|tally| tally.close()),
         Task::Tidy => tidy::run().map(|tally| tally.close()),
+        Task::Tsan(args) => sanitize::run(&sanitize::THREAD, &args).map(|tally| tally.close()),
     }
 }

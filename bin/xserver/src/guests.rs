@@ -210,8 +210,8 @@ impl Guests {
         self.table.get(client)?.page.slot(*index)
     }
 
-    /// The slots that are read of all users, as the quota counts them.
-    pub(crate) fn counted_queues(&self) -> usize {
+    /// How much all users together have taken of what each may have.
+    pub(crate) fn taken_of_quota(&self) -> usize {
         self.quota.taken()
     }
 

@@ -30,8 +30,12 @@ pub struct Rehearsal {
 pub struct Kept {
     /// Attached guests.
     pub guests: usize,
-    /// Their queues, as the table of places, the scheduler and the quota count them.
-    pub queues: [usize; 3],
+    /// Their queues.
+    pub queues: usize,
+    /// The queues that the scheduler knows.
+    pub scheduled_queues: usize,
+    /// What was taken of the quota.
+    pub quota: usize,
     /// Devices in use.
     pub devices: Vec<DeviceKey>,
     /// Queues to be looked at again, gates to be written, pages to be read.
@@ -125,7 +129,9 @@ impl Rehearsal {
         let guests = &self.guests;
         Kept {
             guests: guests.table.len(),
-            queues: [guests.places.len(), guests.scheduler.queue_count(), guests.counted_queues()],
+            queues: guests.places.len(),
+            scheduled_queues: guests.scheduler.queue_count(),
+            quota: guests.taken_of_quota(),
             devices: guests.device_keys(),
             pending: guests.lingering.len() + guests.unwritten.len() + guests.scans.len(),
         }

@@ -42,6 +42,29 @@ impl Problem {
     }
 }
 
+/// A stranger's text made fit for one line of a log or a terminal: what [`is_printable`] refuses becomes `?`.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_printable(c) { c } else { '?' }).collect()
+}
+
+/// Whether a character shows itself and changes nothing else: it neither moves the cursor, nor ends the line, nor is invisible, nor
+/// turns the direction in which others are written.
+pub fn is_printable(c: char) -> bool {
+    let changes_others = matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    );
+    !c.is_control() && !changes_others
+}
+
 impl Value for String {
     const EXPECTED: &'static str = "text";
     fn parse(text: &str) -> Result<Self, Expected> {
@@ -139,4 +162,15 @@ macro_rules! named_values {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_change_the_rest_of_a_line_is_not_printed() {
+        assert_eq!(printable("a\nb\u{1b}[2Jc\u{9b}d\u{202e}e\u{2028}f\u{feff}g"), "a?b?[2Jc?d?e?f?g");
+        assert_eq!(printable("hash cät 猫 🐈 e\u{301}"), "hash cät 猫 🐈 e\u{301}");
+    }
 }

@@ -81,7 +81,7 @@ pub enum Reply {
 /// Connects to the server at `path`. Every step, this one and each later call, ends within `patience`.
 pub fn connect(path: &Path, patience: Duration) -> Result<ControlConnection, Error> {
     let socket = socket::connect(Deadline::new(path, patience))?;
-    Ok(ControlConnection { socket, path: path.into(), patience })
+    Ok(ControlConnection::new(socket, path, patience))
 }
 
 /// A control client's connection to xserver.
@@ -93,6 +93,11 @@ pub struct ControlConnection {
 }
 
 impl ControlConnection {
+    /// With the server at the other end of this socket; its path is for messages.
+    pub fn new(socket: OwnedFd, path: &Path, patience: Duration) -> ControlConnection {
+        ControlConnection { socket, path: path.into(), patience }
+    }
+
     /// Who the server is.
     pub fn server(&self) -> Result<Credentials, Error> {
         Credentials::of(self.socket.as_fd())
@@ -122,8 +127,8 @@ impl ControlConnection {
     /// The next reply. A refusal to talk at all (another version, too many connections) is an error.
     pub fn receive(&self) -> Result<Reply, Error> {
         let deadline = Deadline::new(&self.path, self.patience);
-        let answer = socket::receive(self.socket.as_fd(), "the request", deadline)?;
-        match crate::guest::open(&answer.bytes)? {
+        let mut answer = socket::receive(self.socket.as_fd(), "the request", deadline)?;
+        match crate::guest::open(answer.bytes()?)? {
             (Kind::Reply, body) => Ok(serde_json::from_slice(body).map_err(|_| Garbage::Field("the reply"))?),
             (kind, _) => Err(Garbage::Kind(kind as u16).into()),
         }

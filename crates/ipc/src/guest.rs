@@ -7,7 +7,7 @@
 use crate::error::Error;
 use crate::number::Number;
 use crate::peer::{self, Credentials};
-use crate::socket::{self, Deadline, Packet};
+use crate::socket::{self, Deadline};
 use crate::wire::{self, Garbage, Kind};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -66,8 +66,28 @@ pub enum Link {
 /// After an error `hello.epoch` is used up where the server may have heard it: the gates carry the next one.
 pub fn connect(path: &Path, page: &SharedPage, hello: &Hello, patience: Duration) -> Result<Session, Error> {
     let deadline = Deadline::new(path, patience);
-    let socket = socket::connect(deadline)?;
-    let server = trusted(Credentials::of(socket.as_fd())?, path)?;
+    attach_by(socket::connect(deadline)?, page, hello, deadline)
+}
+
+/// The same, to the server at the other end of this socket; `path` is for messages.
+pub fn attach(
+    socket: OwnedFd,
+    path: &Path,
+    page: &SharedPage,
+    hello: &Hello,
+    patience: Duration,
+) -> Result<Session, Error> {
+    attach_by(socket, page, hello, Deadline::new(path, patience))
+}
+
+fn attach_by(
+    socket: OwnedFd,
+    page: &SharedPage,
+    hello: &Hello,
+    deadline: Deadline<'_>,
+) -> Result<Session, Error> {
+    // Before anything is sent: files of devices are not for everybody.
+    let server = trusted(Credentials::of(socket.as_fd())?, deadline.path)?;
     let (message, fds) = hello.to_wire(page)?;
     let session = socket::send(socket.as_fd(), &message, &fds, deadline)
         .and_then(|()| welcome(socket.as_fd(), deadline))
@@ -123,7 +143,7 @@ impl Session {
         let Some(socket) = self.socket() else { return Link::Down(Some(Error::Taken.to_string())) };
         match socket::try_receive(socket) {
             Ok(None) => Link::Up,
-            Ok(Some(packet)) => match open(&packet.bytes) {
+            Ok(Some(mut packet)) => match packet.bytes().and_then(open) {
                 Ok((Kind::Look, _)) => Link::Look,
                 Err(Error::Refused(reason)) => Link::Down(Some(reason)),
                 _ => Link::Down(None),
@@ -165,8 +185,9 @@ impl Hello {
 
 /// The server's answer to a hello.
 fn welcome(socket: BorrowedFd<'_>, deadline: Deadline<'_>) -> Result<(ClientId, OwnedFd, Heartbeat), Error> {
-    let Packet { bytes, fds } = socket::receive(socket, "our hello", deadline)?;
-    let (kind, body) = open(&bytes)?;
+    let mut packet = socket::receive(socket, "our hello", deadline)?;
+    let fds = std::mem::take(&mut packet.fds);
+    let (kind, body) = open(packet.bytes()?)?;
     let (Kind::Welcome, [doorbell, heartbeat]) = (kind, fds.as_slice()) else {
         return Err(Garbage::Kind(kind as u16).into());
     };

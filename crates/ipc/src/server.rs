@@ -123,9 +123,7 @@ impl Listener {
                 Err(errno) => return Err(Error::System { call: "accept", errno }),
             }
         };
-        let credentials = Credentials::of(socket.as_fd())?;
-        let pidfd = peer::pidfd(socket.as_fd(), &credentials);
-        Ok(Some(Connection { socket, credentials, pidfd }))
+        Connection::new(socket).map(Some)
     }
 }
 
@@ -143,6 +141,13 @@ impl Drop for Listener {
 }
 
 impl Connection {
+    /// With whoever made the other end of this socket.
+    pub fn new(socket: OwnedFd) -> Result<Connection, Error> {
+        let credentials = Credentials::of(socket.as_fd())?;
+        let pidfd = peer::pidfd(socket.as_fd(), &credentials);
+        Ok(Connection { socket, credentials, pidfd })
+    }
+
     /// Who it is.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
@@ -157,7 +162,7 @@ impl Connection {
     pub fn receive(&self) -> Result<Option<Message>, Error> {
         let Some(mut packet) = socket::try_receive(self.socket.as_fd())? else { return Ok(None) };
         let fds = Strange(std::mem::take(&mut packet.fds));
-        let (kind, body) = match wire::open(&packet.bytes) {
+        let (kind, body) = match wire::open(packet.bytes()?) {
             Err(Garbage::Version(theirs)) => return Err(Error::Version { theirs }),
             other => other?,
         };

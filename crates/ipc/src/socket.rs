@@ -1,9 +1,8 @@
 //! SEQPACKET sockets: whole packets with fds, never waiting, or only until a point in time.
 
-use crate::dispose::Strange;
 use crate::error::Error;
 use crate::heartbeat::now;
-use crate::wire::{MAX_FDS, MAX_PACKET};
+use crate::wire::{Garbage, MAX_FDS, MAX_PACKET};
 use rustix::cmsg_space;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -31,10 +30,19 @@ pub(crate) struct Deadline<'a> {
     end: Time,
 }
 
-/// A packet, and what came with it.
+/// A packet, and what came with it. Its bytes are to be had only if it is whole, its fds in any case: how they are closed is for the
+/// receiver to say.
 pub(crate) struct Packet {
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     pub(crate) fds: Vec<OwnedFd>,
+    flaw: Option<Error>,
+}
+
+impl Packet {
+    /// What it says, if it came whole.
+    pub(crate) fn bytes(&mut self) -> Result<&[u8], Error> {
+        self.flaw.take().map_or(Ok(&self.bytes), Err)
+    }
 }
 
 impl<'a> Deadline<'a> {
@@ -147,17 +155,19 @@ pub(crate) fn try_receive(socket: BorrowedFd<'_>) -> Result<Option<Packet>, Erro
         .flatten()
         .collect();
     // An empty packet looks like the end, and is treated as such.
-    let is_cut = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
-    if is_cut || fds.len() > MAX_FDS {
-        drop(Strange(fds));
-        return Err(crate::wire::Garbage::Field("the packet's length or number of fds").into());
-    }
-    if received.bytes == 0 {
-        drop(Strange(fds));
+    if received.bytes == 0 && fds.is_empty() {
         return Err(Error::Closed);
     }
+    let is_cut = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
+    let flaw = match received.bytes {
+        0 => Some(Error::Closed),
+        _ if is_cut || fds.len() > MAX_FDS => {
+            Some(Garbage::Field("the packet's length or number of fds").into())
+        }
+        _ => None,
+    };
     bytes.truncate(received.bytes);
-    Ok(Some(Packet { bytes, fds }))
+    Ok(Some(Packet { bytes, fds, flaw }))
 }
 
 /// Sends a packet, waiting for room until the deadline.

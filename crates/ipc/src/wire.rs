@@ -4,6 +4,7 @@
 //! stand behind the fixed part of a message, one after the other; their lengths are in the fixed part and must add up exactly. The
 //! header and [`Kind::Refused`] are the same in every version, so that any two versions can tell each other that they do not fit.
 
+use xsched_core::text::{is_printable, printable};
 use xsched_core::{Hint, HintKind, Hints};
 use xsched_queue::gate::Epoch;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -120,11 +121,11 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
 
 /// A refusal's text, made fit for one line.
 pub fn reason(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).chars().take(1024).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    String::from_utf8_lossy(body).chars().take(1024).map(|c| if is_printable(c) { c } else { ' ' }).collect()
 }
 
 impl Hello {
-    /// As a packet. Names that are too long are cut, control characters in them become `?`.
+    /// As a packet. Names that are too long are cut, characters in them that cannot be shown become `?`.
     pub fn to_packet(&self) -> Vec<u8> {
         let (program, group) = (name(&self.program), self.group.as_deref().map(name));
         let blob = self.control.as_ref().map(|control| control.blob.as_slice()).unwrap_or_default();
@@ -240,7 +241,7 @@ fn name(text: &str) -> String {
         length += c.len_utf8();
         length <= MAX_NAME
     };
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).take_while(fits).collect()
+    printable(text).chars().take_while(fits).collect()
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: u32, most: usize, what: &'static str) -> Result<&'a [u8], Garbage> {
@@ -253,7 +254,7 @@ fn take<'a>(rest: &mut &'a [u8], length: u32, most: usize, what: &'static str) -
 fn take_name(rest: &mut &[u8], length: u32, what: &'static str) -> Result<String, Garbage> {
     let bytes = take(rest, length, MAX_NAME, what)?;
     let text = std::str::from_utf8(bytes).map_err(|_| Garbage::Field(what))?;
-    if text.is_empty() || text.chars().any(char::is_control) {
+    if text.is_empty() || !text.chars().all(is_printable) {
         Err(Garbage::Field(what))
     } else {
         Ok(text.into())
@@ -291,10 +292,10 @@ mod tests {
 
     #[test]
     fn names_are_cut_and_cleaned_by_the_sender_and_refused_by_the_reader_otherwise() {
-        let long = Hello { program: format!("a\n{}", "ä".repeat(300)), ..hello() };
+        let long = Hello { program: format!("a\n\u{202e}{}", "ä".repeat(300)), ..hello() };
         let packet = long.to_packet();
         let read = Hello::parse(open(&packet).unwrap().1).unwrap();
-        assert!(read.program.starts_with("a?ä") && read.program.len() <= MAX_NAME);
+        assert!(read.program.starts_with("a??ä") && read.program.len() <= MAX_NAME);
         let dirty: Vec<u8> =
             hello().to_packet().iter().map(|b| if *b == b' ' { b'\n' } else { *b }).collect();
         assert_eq!(Hello::parse(open(&dirty).unwrap().1), Err(Garbage::Field("the program's name")));

@@ -1,0 +1,160 @@
+//! Messages as bytes, without a socket. What is read is what a message of ours says, and it is written back the same.
+
+use crate::Seed;
+use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
+use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Hint, HintKind, Hints, Level, QueueId};
+use xsched_ipc::control::{Reply, Request, Target};
+use xsched_ipc::page::LAYOUT;
+use xsched_ipc::wire::{self, Control, Hello, Kind, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, Welcome};
+use xsched_queue::gate::Epoch;
+
+pub(crate) fn run(data: &[u8]) {
+    match wire::open(data) {
+        Ok((Kind::Hello, body)) => hello(body),
+        Ok((Kind::Welcome, body)) => drop(Welcome::parse(body)),
+        Ok((Kind::Refused, body)) => reason(body),
+        Ok((Kind::Request, body)) => request(body),
+        Ok((Kind::Reply, body)) => reply(body),
+        Ok((Kind::Look, _)) | Err(_) => {}
+    }
+}
+
+fn hello(body: &[u8]) {
+    let Ok(hello) = Hello::parse(body) else { return };
+    for name in [Some(&hello.program), hello.group.as_ref()].into_iter().flatten() {
+        assert!(!name.is_empty() && name.len() <= MAX_NAME, "{name:?}");
+        assert_eq!(xsched_core::text::printable(name), *name);
+    }
+    assert!(hello.control.as_ref().is_none_or(|c| c.fds < MAX_FDS && c.blob.len() <= MAX_BLOB));
+    let packet = hello.to_packet();
+    assert!(packet.len() <= MAX_PACKET);
+    let (kind, body) = wire::open(&packet).expect("a packet of ours");
+    assert_eq!((kind, Hello::parse(body)), (Kind::Hello, Ok(hello)));
+}
+
+fn reason(body: &[u8]) {
+    let reason = wire::reason(body);
+    assert!(reason.chars().count() <= 1024);
+    assert_eq!(xsched_core::text::printable(&reason), reason);
+}
+
+fn request(body: &[u8]) {
+    let Ok(request) = Request::parse(body) else { return };
+    let Ok(packet) = request.to_packet() else { return };
+    let (kind, body) = wire::open(&packet).expect("a packet of ours");
+    assert_eq!((kind, Request::parse(body)), (Kind::Request, Ok(request)));
+}
+
+fn reply(body: &[u8]) {
+    let Ok(reply) = serde_json::from_slice::<Reply>(body) else { return };
+    let Ok(packets) = reply.to_packets() else { return };
+    assert!(!packets.is_empty() && packets.iter().all(|packet| packet.len() <= MAX_PACKET));
+    if let [packet] = packets.as_slice() {
+        let (kind, body) = wire::open(packet).expect("a packet of ours");
+        assert_eq!(kind, Kind::Reply);
+        assert_eq!(serde_json::from_slice::<Reply>(body).ok(), Some(reply));
+    }
+}
+
+/// A hello with everything that a hello can have.
+pub(crate) fn full_hello() -> Hello {
+    let mut hints = Hints::default();
+    for (kind, value) in [(HintKind::Priority, -5), (HintKind::Deadline, 77)] {
+        Hint::new(kind, value).into_iter().for_each(|hint| hints.set(hint));
+    }
+    Hello { group: Some("job".into()), hints, control: Some(control()), ..bare_hello() }
+}
+
+/// A hello with nothing that may be left out.
+pub(crate) fn bare_hello() -> Hello {
+    let program = "hashcat".into();
+    Hello {
+        layout: LAYOUT,
+        epoch: Epoch::FIRST,
+        program,
+        group: None,
+        hints: Hints::default(),
+        control: None,
+    }
+}
+
+fn control() -> Control {
+    Control { kind: 3, fds: 2, blob: vec![1, 2, 3] }
+}
+
+/// One of each request.
+pub(crate) fn requests() -> Vec<(&'static str, Request)> {
+    let hint = |target| Request::Hint { target, kind: HintKind::Priority, value: 7 };
+    vec![
+        ("status", Request::Status),
+        ("list", Request::List),
+        ("policy", Request::Policy),
+        ("set-policy", Request::SetPolicy { name: "HPF".into() }),
+        ("hint-queue", hint(Target::Queue(QueueId(1)))),
+        ("hint-client", hint(Target::Client(ClientId(1)))),
+        ("hint-pid", hint(Target::Pid(4711))),
+    ]
+}
+
+/// One of each reply.
+pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    let queue = QueueStatus {
+        queue: QueueId(7),
+        device_id: DeviceId(1),
+        device: DeviceKey::cpu(0),
+        level: Level::Block,
+        ready: true,
+        suspended: false,
+        windowed: true,
+        awaited: false,
+        launched: 9,
+        completed: 8,
+        suspensions: 2,
+        hints: [(HintKind::Priority, 5)].into(),
+    };
+    let client = ClientStatus {
+        client: ClientId(1),
+        pid: 4711,
+        uid: 1000,
+        program: "hashcat".into(),
+        group: GroupId(1),
+        group_name: Some("job".into()),
+        refused_priority: Some(200),
+        queues: vec![queue.clone(), queue],
+    };
+    let server = ServerStatus {
+        version: "0.1.0".into(),
+        pid: 1,
+        policy: "HPF".into(),
+        clients: 1,
+        queues: 2,
+        devices: vec![DeviceKey::cpu(0)],
+        policy_reads: vec![HintKind::Priority],
+        priority_ceiling: Some(0),
+        may_steer_all: false,
+    };
+    let policy =
+        Reply::Policy { current: "HPF".into(), available: vec![("HPF".into(), "the urgent first".into())] };
+    vec![
+        ("client", Reply::Client(client)),
+        ("server", Reply::Server(server)),
+        ("policies", policy),
+        ("done", Reply::Done { count: 2, note: Some("kept".into()) }),
+        ("refused", Reply::Refused("user 1000 may not".into())),
+    ]
+}
+
+pub(crate) fn seeds() -> Vec<Seed> {
+    let mut seeds = vec![
+        ("hello", full_hello().to_packet()),
+        ("hello-bare", bare_hello().to_packet()),
+        ("welcome", Welcome { client: 1 }.to_packet()),
+        ("look", wire::packet(Kind::Look, &[])),
+        ("farewell", wire::packet(Kind::Refused, b"xserver is ending")),
+    ];
+    seeds
+        .extend(requests().into_iter().filter_map(|(name, request)| Some((name, request.to_packet().ok()?))));
+    let packets = |reply: Reply| reply.to_packets().unwrap_or_default().concat();
+    seeds.extend(replies().into_iter().map(|(name, reply)| (name, packets(reply))));
+    seeds
+}
