@@ -230,3 +230,6 @@ impl Drop for ZeMark {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

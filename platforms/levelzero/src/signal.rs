@@ -66,6 +66,11 @@ impl Signals {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.spare.lock().expect("no test panics with it").len()
+    }
+
     fn make(&self) -> Result<Signal, Error> {
         match self.native {
             Native::Queue(queue, ordinal) => self.fence(queue, ordinal),
