@@ -77,6 +77,8 @@ pub(crate) const TESTS: &[Need] = &[
         probe: Probe::File("/usr/include/stdio.h"),
     },
     Need::program("readelf", "binutils"),
+    Need::program("musl-gcc", "musl-tools"),
+    Need::program("setpriv", "util-linux"),
     Need::program("kill", "procps"),
     Need::program("clinfo", "clinfo"),
     Need::program("ffmpeg", "ffmpeg"),

@@ -7,14 +7,12 @@
 use crate::args::{HintFlags, group, level};
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
-use crate::launch::environment::{self, loading, variable};
+use crate::launch::environment::{self, variable};
 use crate::launch::library::Library;
-use crate::launch::{advice, diagnose, program};
+use crate::launch::{advice, diagnose, program, start};
 use clap::Args;
 use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
 use xsched_core::config::OnNoServer;
 use xsched_core::{Config, Hints, Level};
 
@@ -59,21 +57,31 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn execute(self, context: &Context) -> Result<(), Failure> {
-        let environment = self.environment(context)?;
+        let mut environment = self.environment(context)?;
+        let library = self.library()?;
         let (name, arguments) =
             self.program.split_first().ok_or_else(|| Failure::usage("which program is to be run?"))?;
         let search_path = std::env::var_os("PATH");
         let file = program::find(name, search_path.as_deref())?;
-        for warning in diagnose::diagnose(&file, search_path.as_deref()) {
-            context.output.warning(&warning);
+        let diagnosis = diagnose::diagnose(&file, search_path.as_deref());
+        for warning in &diagnosis.reasons {
+            context.output.warning(warning);
         }
+        environment.extend(if diagnosis.keep_away {
+            environment::kept_away(&library)
+        } else {
+            environment::loading(&library, !self.no_preload)?
+        });
         for remark in advice::advise(&context.places(), &self.all_hints()) {
             context.output.warning(&remark);
         }
-        let error = Command::new(&file).arg0(name).args(arguments).envs(environment).exec();
+        let error = start::exec(&file, name, arguments, &environment);
         let why = match diagnose::interpreter(&file) {
             Some(missing) if !missing.exists() => {
                 format!("it needs {}, which is not there", missing.display())
+            }
+            Some(other) if !program::is_executable(&other) => {
+                format!("it needs {}, which may not be executed", other.display())
             }
             _ => error.to_string(),
         };
@@ -90,7 +98,7 @@ impl Run {
         config.hints
     }
 
-    /// The variables to set.
+    /// The variables to set, but for those of the loader.
     fn environment(&self, context: &Context) -> Result<Vec<(&'static str, OsString)>, Failure> {
         let mut set: Vec<(&'static str, OsString)> = Vec::new();
         for hint in &self.hints.0 {
@@ -110,11 +118,13 @@ impl Run {
             set.push(environment::socket(socket)?);
         }
 
+        Ok(set)
+    }
+
+    fn library(&self) -> Result<Library, Failure> {
         let xcli = std::env::current_exe()
             .map_err(|e| Failure::failed(format!("cannot find where xcli itself is: {e}")))?;
-        let library = Library::find(self.lib_dir.as_deref(), &xcli)?;
-        set.extend(loading(&library, !self.no_preload)?);
-        Ok(set)
+        Library::find(self.lib_dir.as_deref(), &xcli)
     }
 }
 

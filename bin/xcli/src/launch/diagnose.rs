@@ -3,32 +3,66 @@
 //! Invariant: silence where it is not certain. Such a program runs all the same, unscheduled.
 
 use crate::launch::elf::{self, Elf, Executable};
-use crate::launch::program;
+use crate::launch::{privilege, program};
 use std::ffi::OsStr;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Scripts that name scripts: as many as the kernel follows.
 const MOST_SCRIPTS: usize = 5;
 
-/// One line for each reason why `file`, or the interpreter that it names, will run unscheduled.
-pub(crate) fn diagnose(file: &Path, search_path: Option<&OsStr>) -> Vec<String> {
-    let Some(file) = follow_scripts(file, search_path) else { return Vec::new() };
+/// Programs that start others where nothing of ours reaches: file name, and why.
+const SANDBOXES: &[(&str, &str)] = &[
+    ("snap", "snaps run in a sandbox, with libraries of their own"),
+    ("flatpak", "Flatpak runs programs in a sandbox, with an environment and libraries of their own"),
+    ("docker", CONTAINERS),
+    ("podman", CONTAINERS),
+    ("nerdctl", CONTAINERS),
+];
+const CONTAINERS: &str = "programs in a container get nothing of this environment: use `xcli run` within it, with /run/xsched mounted";
+/// Where Flatpak puts scripts that start its programs.
+const FLATPAKS: &str = "flatpak/exports/bin";
+
+/// What is known about a program before it starts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Diagnosis {
+    /// One line for each reason why it, or the interpreter that it names, will run unscheduled.
+    pub(crate) reasons: Vec<String>,
+    /// Its loader would take the stand-ins and fail: it must not be told of them.
+    pub(crate) keep_away: bool,
+}
+
+/// Judges `file`, or the interpreter that it names.
+pub(crate) fn diagnose(file: &Path, search_path: Option<&OsStr>) -> Diagnosis {
+    if let Some(reason) = sandbox(file) {
+        let reasons = vec![format!("what {} starts will run unscheduled: {reason}", file.display())];
+        return Diagnosis { reasons, keep_away: false };
+    }
+    let Some(file) = follow_scripts(file, search_path) else { return Diagnosis::default() };
     let mut reasons = Vec::new();
+    let mut keep_away = false;
     if let Some(Executable::Elf(theirs)) = elf::read(&file) {
         let ours = match elf::read(Path::new("/proc/self/exe")) {
             Some(Executable::Elf(ours)) => Some(ours),
             _ => None,
         };
+        keep_away = theirs.loader.as_deref().is_some_and(|loader| !is_glibc_loader(loader));
         reasons.extend(loader_reason(&theirs, ours.as_ref(), &file));
     }
-    if let Ok(about) = file.metadata() {
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let has_capabilities = rustix::fs::getxattr(&file, "security.capability", &mut [0_u8; 0][..]).is_ok();
-        reasons.extend(privilege_reason(&about, has_capabilities, uid, gid).map(String::from));
-    }
-    reasons.into_iter().map(|reason| format!("{} will run unscheduled: {reason}", file.display())).collect()
+    reasons.extend(privilege::reason(&file).map(String::from));
+    let line = |reason| format!("{} will run unscheduled: {reason}", file.display());
+    Diagnosis { reasons: reasons.into_iter().map(line).collect(), keep_away }
+}
+
+/// Why what this program starts is out of reach.
+fn sandbox(file: &Path) -> Option<&'static str> {
+    // Each snap's command is a link to the one program that starts them all.
+    let end = file.canonicalize().ok()?;
+    let name = if end.parent().is_some_and(|folder| folder.ends_with(FLATPAKS)) {
+        "flatpak"
+    } else {
+        end.file_name()?.to_str()?
+    };
+    SANDBOXES.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason)
 }
 
 /// What the kernel starts in place of `file`: the interpreter of a script, the loader of a program.
@@ -71,8 +105,10 @@ fn loader_reason(theirs: &Elf, ours: Option<&Elf>, file: &Path) -> Option<String
         }
     }
     match &theirs.loader {
-        None if is_glibc_loader(file) => None,
-        None => Some("it is statically linked and loads no libraries".into()),
+        None if is_glibc_loader(file) || theirs.is_app_image => None,
+        None => {
+            Some("it is statically linked and loads no libraries (what it starts can be scheduled)".into())
+        }
         Some(loader) if is_glibc_loader(loader) => None,
         Some(loader) => {
             Some(format!("its loader is {}; the stand-ins need that of the GNU C library", loader.display()))
@@ -85,31 +121,12 @@ fn is_glibc_loader(loader: &Path) -> bool {
     ["ld-linux", "ld64.so", "ld.so", "ld-2."].iter().any(|start| name.starts_with(start))
 }
 
-/// A program that runs with rights that its caller has not: the loader then drops LD_PRELOAD and LD_LIBRARY_PATH.
-fn privilege_reason(about: &Metadata, has_capabilities: bool, uid: u32, gid: u32) -> Option<&'static str> {
-    let set_user = about.mode() & 0o4000 != 0 && about.uid() != uid;
-    // Without the group's execute bit, setgid means something else.
-    let set_group = about.mode() & 0o2010 == 0o2010 && about.gid() != gid;
-    if set_user || set_group {
-        Some(
-            "it is setuid or setgid, and the loader ignores LD_PRELOAD and LD_LIBRARY_PATH for such programs",
-        )
-    } else if has_capabilities && uid != 0 {
-        Some(
-            "it has file capabilities, and the loader ignores LD_PRELOAD and LD_LIBRARY_PATH for such programs",
-        )
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn elf(bits: u8, machine: u16, loader: Option<&str>) -> Elf {
-        Elf { bits, machine, loader: loader.map(PathBuf::from) }
+        Elf { bits, machine, loader: loader.map(PathBuf::from), is_app_image: false }
     }
 
     #[test]
@@ -130,24 +147,24 @@ mod tests {
             loader_reason(&elf(64, 62, None), Some(&ours), Path::new("/lib/ld-linux-x86-64.so.2")),
             None
         );
+        let app_image = Elf { is_app_image: true, ..elf(64, 62, None) };
+        assert_eq!(loader_reason(&app_image, Some(&ours), Path::new("/bin/x")), None, "it starts another");
     }
 
     #[test]
-    fn a_setuid_program_of_somebody_else_is_named() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let about = |mode| {
-            file.as_file().set_permissions(PermissionsExt::from_mode(mode)).unwrap();
-            file.as_file().metadata().unwrap()
-        };
-        let (uid, gid) = (about(0o755).uid(), about(0o755).gid());
-        assert!(privilege_reason(&about(0o4755), false, uid + 1, gid).is_some());
-        assert!(
-            privilege_reason(&about(0o4755), false, uid, gid).is_none(),
-            "setuid to oneself gives no rights"
-        );
-        assert!(privilege_reason(&about(0o2755), false, uid, gid + 1).is_some());
-        assert!(privilege_reason(&about(0o0755), false, uid + 1, gid + 1).is_none());
-        assert!(privilege_reason(&about(0o0755), true, 1000, gid).is_some());
+    fn what_starts_programs_in_a_sandbox_is_known_by_its_name_or_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join(FLATPAKS);
+        std::fs::create_dir_all(&bin).unwrap();
+        for name in ["snap", "other", "flatpak/exports/bin/org.app"] {
+            std::fs::write(dir.path().join(name), "#!/bin/sh\n").unwrap();
+        }
+        std::os::unix::fs::symlink("snap", dir.path().join("firefox")).unwrap();
+        let sandbox = |name: &str| sandbox(&dir.path().join(name));
+        assert!(sandbox("firefox").unwrap().contains("snaps"));
+        assert!(sandbox("flatpak/exports/bin/org.app").unwrap().contains("Flatpak"));
+        assert_eq!(sandbox("other"), None);
+        assert_eq!(diagnose(&dir.path().join("firefox"), None).reasons.len(), 1);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Elf {
     pub(crate) machine: u16,
     /// The loader that it names (`PT_INTERP`); a program without one is static.
     pub(crate) loader: Option<PathBuf>,
+    /// It is an AppImage: it unpacks the program proper, and starts it with its own environment.
+    pub(crate) is_app_image: bool,
 }
 
 /// A file that can be executed.
@@ -32,6 +34,14 @@ pub(crate) enum Executable {
     },
 }
 
+/// Whether a file that the kernel does not execute is no text either, by its first line, as shells judge.
+pub(crate) fn is_binary(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(256).read_to_end(&mut head));
+    let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
+    read.is_ok() && (line.starts_with(b"\x7fELF") || line.contains(&0))
+}
+
 /// Reads the beginning of a file; `None` if it cannot be read or is something else.
 pub(crate) fn read(path: &Path) -> Option<Executable> {
     let mut file = File::open(path).ok()?;
@@ -43,12 +53,14 @@ pub(crate) fn read(path: &Path) -> Option<Executable> {
     }
     file.rewind().ok()?;
     let cache = ReadCache::new(file);
+    // The AppImage specification: two letters and the type, where ELF has padding.
+    let is_app_image = matches!(head.get(8..11), Some(b"AI\x01" | b"AI\x02"));
     match head.get(..5)? {
         b"\x7fELF\x02" => elf::<FileHeader64<Endianness>>(&cache, 64),
         b"\x7fELF\x01" => elf::<FileHeader32<Endianness>>(&cache, 32),
         _ => None,
     }
-    .map(Executable::Elf)
+    .map(|elf| Executable::Elf(Elf { is_app_image, ..elf }))
 }
 
 fn script(line: &[u8]) -> Option<Executable> {
@@ -76,7 +88,8 @@ fn elf<H: FileHeader<Endian = Endianness>>(cache: &ReadCache<File>, bits: u8) ->
         return None;
     }
     let loader = segments.iter().find_map(|segment| segment.interpreter(endian, cache).ok().flatten());
-    Some(Elf { bits, machine, loader: loader.map(|path| OsStr::from_bytes(path).into()) })
+    let loader = loader.map(|path| OsStr::from_bytes(path).into());
+    Some(Elf { bits, machine, loader, is_app_image: false })
 }
 
 #[cfg(test)]
@@ -103,6 +116,17 @@ mod tests {
         script(" /usr/bin/env  python3 \n", "/usr/bin/env", Some("python3"));
         script("/bin/sh -e -u", "/bin/sh", Some("-e -u"));
         assert_eq!(super::script(b"\n"), None);
+    }
+
+    #[test]
+    fn a_text_is_no_binary() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, is_binary) in
+            [(&b""[..], false), (b"echo a\n\0", false), (b"\x7fELF", true), (b"ab\0c\n", true)]
+        {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(super::is_binary(file.path()), is_binary, "{text:?}");
+        }
     }
 
     #[test]

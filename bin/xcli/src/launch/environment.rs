@@ -28,6 +28,25 @@ pub(crate) fn loading(
     Ok([(LIBRARY_PATH, path)].into_iter().chain(preload).collect())
 }
 
+/// The same variables without the stand-ins of this folder, as far as they are there: for a program whose loader would fail on them.
+pub(crate) fn kept_away(library: &Library) -> Vec<(&'static str, OsString)> {
+    let ours = |entry: &OsStr| {
+        Path::new(entry) == library.dir
+            || library
+                .stand_ins
+                .iter()
+                .any(|file| entry == file || library.dir.join(file) == Path::new(entry))
+    };
+    let without = |name: &'static str, is_separator: fn(&u8) -> bool| {
+        let value = std::env::var_os(name)?;
+        let entries = value.as_bytes().split(is_separator).map(OsStr::from_bytes);
+        let kept: Vec<&OsStr> = entries.filter(|entry| !ours(entry)).collect();
+        Some((name, kept.join(OsStr::new(":"))))
+    };
+    let both = [without(LIBRARY_PATH, is_path_separator), without(PRELOAD, is_preload_separator)];
+    both.into_iter().flatten().collect()
+}
+
 /// The variable that hands the server's socket on, as an absolute path: the program may work in another folder.
 pub(crate) fn socket(given: &Path) -> Result<(&'static str, OsString), Failure> {
     let socket = std::path::absolute(given)

@@ -6,4 +6,6 @@ pub(crate) mod diagnose;
 pub(crate) mod elf;
 pub(crate) mod environment;
 pub(crate) mod library;
+pub(crate) mod privilege;
 pub(crate) mod program;
+pub(crate) mod start;

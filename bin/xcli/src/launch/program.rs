@@ -1,8 +1,11 @@
 //! Finds the program to run, as execvp(3) does, and says why it cannot be run, as a shell does.
 
 use crate::failure::{Failure, Kind};
+use rustix::fs::StatVfsMountFlags;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where programs are looked for when there is no `PATH`.
@@ -18,8 +21,12 @@ pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Failur
         let file = PathBuf::from(name);
         return match file.metadata() {
             Ok(_) if is_executable(&file) => Ok(file),
-            Ok(about) => Err(not_executable(&file, about.is_dir())),
-            Err(e) => Err(Failure::new(Kind::NotFound, format!("{shown}: {e}"))),
+            Ok(_) => Err(not_executable(&file)),
+            // Only what is not there is not found.
+            Err(e) => {
+                let kind = if e.kind() == ErrorKind::NotFound { Kind::NotFound } else { Kind::NotExecutable };
+                Err(Failure::new(kind, format!("{shown}: {e}")))
+            }
         };
     }
     let path = path.unwrap_or(OsStr::new(USUAL_PATH));
@@ -36,17 +43,26 @@ pub(crate) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Failur
         }
     }
     Err(match refused {
-        Some(file) => not_executable(&file, false),
+        Some(file) => not_executable(&file),
         None => Failure::new(Kind::NotFound, format!("{shown}: not found in PATH={}", path.display())),
     })
 }
 
-fn is_executable(file: &Path) -> bool {
+/// Whether it is a file that this process may execute.
+pub(crate) fn is_executable(file: &Path) -> bool {
     file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-fn not_executable(file: &Path, is_folder: bool) -> Failure {
-    let why = if is_folder { "is a folder, not a program" } else { "is not executable (try chmod +x)" };
+fn not_executable(file: &Path) -> Failure {
+    let mount = rustix::fs::statvfs(file).map(|about| about.f_flag);
+    let why = match file.metadata() {
+        Ok(about) if about.is_dir() => "is a folder, not a program",
+        Ok(about) if about.mode() & 0o111 == 0 => "is not executable (try chmod +x)",
+        Ok(_) if mount.is_ok_and(|flags| flags.contains(StatVfsMountFlags::NOEXEC)) => {
+            "lies on a file system that is mounted noexec"
+        }
+        _ => "may not be executed by this user",
+    };
     Failure::new(Kind::NotExecutable, format!("{}: {why}", file.display()))
 }
 
@@ -64,6 +80,7 @@ mod tests {
             find(OsStr::new("passwd"), Some(OsStr::new("/etc"))).unwrap_err().kind,
             Kind::NotExecutable
         );
+        assert_eq!(find(OsStr::new("/etc/passwd/x"), None).unwrap_err().kind, Kind::NotExecutable);
         assert_eq!(find(OsStr::new("/etc"), None).unwrap_err().kind, Kind::NotExecutable);
         assert_eq!(find(OsStr::new(""), None).unwrap_err().kind, Kind::NotFound);
     }

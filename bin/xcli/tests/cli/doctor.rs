@@ -2,7 +2,7 @@
 //! what is wrong and with whom.
 
 use crate::real;
-use crate::support::{build, compile, output, stderr, stdout, xcli};
+use crate::support::{build, compile, for_everybody, output, stderr, stdout, xcli};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -346,11 +346,7 @@ fn servers_of_other_users_are_told_apart() {
     };
     // Where everybody can execute it.
     let installation = Installation::new();
-    let copy = |from: &Path| {
-        let to = installation.root.path().join(from.file_name().unwrap());
-        assert!(output(Command::new("install").args(["-m", "755"]).arg(from).arg(&to)).status.success());
-        to
-    };
+    let copy = |program: &Path| for_everybody(program, installation.root.path());
     let xserver = copy(&build("xserver", "xserver"));
     let theirs = real::Server::start_with(other(&xserver));
     let report = examine(installation.command().env("XSCHED_SOCKET", theirs.socket()));

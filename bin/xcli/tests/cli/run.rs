@@ -237,6 +237,7 @@ fn a_program_that_is_not_there_or_cannot_be_run_ends_as_in_a_shell() {
     for (program, code, words) in [
         ("no-such-program".to_string(), 127, "no-such-program: not found in PATH=/usr/bin:/bin"),
         ("/no/such/program".into(), 127, "/no/such/program: No such file"),
+        ("/etc/passwd/program".into(), 126, "/etc/passwd/program: Not a directory"),
         (path(&text), 126, "is not executable"),
         ("/usr".into(), 126, "/usr: is a folder"),
         (path(&lonely), 126, "/no/ld-linux.so.9"),

@@ -68,12 +68,30 @@ pub(crate) fn compile(text: &str, result: &Path, flags: &[&str]) {
     std::fs::remove_file(source).expect("the source is there");
 }
 
-/// Makes an executable script. Another process writes it: a file that this one wrote may still be open for writing in a child that
-/// another thread is just starting, and cannot be executed then.
+/// Makes an executable script.
 pub(crate) fn script(text: &str, result: &Path) {
+    install(text.as_bytes(), result);
+}
+
+/// Makes an executable file. Another process writes it: a file that this one wrote may still be open for writing in a child that
+/// another thread is just starting, and cannot be executed then.
+pub(crate) fn install(bytes: &[u8], result: &Path) {
     let source = result.with_extension("source");
-    std::fs::write(&source, text).expect("a file");
-    let installed = output(Command::new("install").args(["-m", "755"]).arg(&source).arg(result));
+    std::fs::write(&source, bytes).expect("a file");
+    copy(&source, result);
+}
+
+/// A copy of a program in a folder that everybody can enter.
+pub(crate) fn for_everybody(program: impl AsRef<Path>, folder: &Path) -> PathBuf {
+    let to = folder.join(program.as_ref().file_name().expect("a name"));
+    if !to.exists() {
+        copy(program.as_ref(), &to);
+    }
+    to
+}
+
+fn copy(from: &Path, to: &Path) {
+    let installed = output(Command::new("install").args(["-m", "755"]).arg(from).arg(to));
     assert!(installed.status.success(), "{}", stderr(&installed));
 }
 
