@@ -48,8 +48,11 @@ impl Driver {
     /// Lets a program find this driver and no other. `folder` is for a file of ours.
     pub fn alone_in(&self, command: &mut Command, folder: &Path) {
         let vendors = folder.join(format!("only-{}", self.name));
-        std::fs::create_dir_all(&vendors).unwrap();
-        std::fs::write(vendors.join("driver.icd"), format!("{}\n", self.library.display())).unwrap();
+        // Once: a program that was started before may be reading it.
+        if !vendors.exists() {
+            std::fs::create_dir_all(&vendors).unwrap();
+            std::fs::write(vendors.join("driver.icd"), format!("{}\n", self.library.display())).unwrap();
+        }
         command.env(VENDORS, vendors);
     }
 }
