@@ -5,7 +5,7 @@
 //! without it; the most urgent such group first. That ends, because each round leaves out one group more; and as long as
 //! the policy lets somebody run on each device, somebody runs in the end, because the last group left cannot be torn.
 
-use crate::policy::{Decision, DeviceView};
+use crate::policy::{Decision, DeviceView, HeldIdle};
 use crate::scheduler::Scheduler;
 use crate::state::Verdict;
 use crate::timers::Timer;
@@ -102,7 +102,8 @@ impl Scheduler {
     /// Makes the decision the one in force and marks the groups and units that it changes something for.
     fn adopt(&mut self, id: DeviceId, decision: Decision, now: Time) {
         let Some(device) = self.tables.devices.get_mut(&id) else { return };
-        let Decision { run, floor, again } = decision;
+        self.policy.on_decision(id, &decision, now);
+        let Decision { run, held_idle, again } = decision;
         if run != device.running {
             let only_in = |some: &[GroupId], other: &[GroupId]| {
                 some.iter().filter(|group| other.binary_search(group).is_err()).copied().collect::<Vec<_>>()
@@ -111,10 +112,13 @@ impl Scheduler {
             self.changes.groups.extend(only_in(&device.running, &run));
             device.running = run;
         }
-        let (low, high) = (floor.min(device.floor), floor.max(device.floor));
+        let before = std::mem::replace(&mut device.held_idle, held_idle);
+        let (low, high) = (held_idle.floor().min(before.floor()), held_idle.floor().max(before.floor()));
         let between = device.idle.range((low, GroupId(0))..(high, GroupId(0)));
         self.changes.units.extend(between.map(|&(_, group)| (group, id)));
-        device.floor = floor;
+        if (before == HeldIdle::Recent) != (held_idle == HeldIdle::Recent) {
+            self.changes.units.extend(device.active.iter().map(|&(_, group)| (group, id)));
+        }
 
         match again {
             Some(at) => self.timers.set(Timer::Slice(id), at, now),

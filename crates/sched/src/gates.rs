@@ -3,7 +3,7 @@
 //! Looks only at units that something happened to. Also keeps the accounts of who ran for how long, and forgets units and
 //! groups that are gone.
 
-use crate::policy::Run;
+use crate::policy::{HeldIdle, Run};
 use crate::scheduler::Scheduler;
 use crate::state::{Group, Place, UnitState, Verdict};
 use crate::timers::Timer;
@@ -20,8 +20,8 @@ pub(crate) fn is_never(group: &Group, unit: &UnitState) -> bool {
     }
 }
 
-/// Whether nothing of the unit may be launched, on a device with this floor.
-fn is_closed(group: &Group, unit: &UnitState, floor: i64) -> bool {
+/// Whether nothing of the unit may be launched, on a device where these idle groups may not start.
+fn is_closed(group: &Group, unit: &UnitState, held: HeldIdle) -> bool {
     if is_never(group, unit) {
         return true;
     }
@@ -30,7 +30,10 @@ fn is_closed(group: &Group, unit: &UnitState, floor: i64) -> bool {
     }
     match group.verdict {
         Verdict::Waits => true,
-        Verdict::Runs | Verdict::Idle => matches!(unit.place, Place::Idle(priority) if priority < floor),
+        Verdict::Runs | Verdict::Idle => match unit.place {
+            Place::Idle(priority) => held.holds(priority, unit.active.is_some()),
+            Place::Ready(_) | Place::Nowhere => false,
+        },
     }
 }
 
@@ -46,13 +49,26 @@ impl Scheduler {
         let Some(device) = self.tables.devices.get_mut(&device_id) else { return };
         let Some(group) = self.tables.groups.get_mut(&group_id) else { return };
         let Some(unit) = group.units.get(&device_id) else { return };
-        let closed = is_closed(group, unit, device.floor);
+        let closed = is_closed(group, unit, device.held_idle);
         let windowed = device.is_windowed_for(unit, group_id, &*self.policy);
         let Some(unit) = group.units.get_mut(&device_id) else { return };
         unit.closed = closed;
 
-        let runs = !closed && matches!(unit.place, Place::Ready(_));
-        let awaited = runs && device.waiting_since.is_some();
+        let is_ready = matches!(unit.place, Place::Ready(_));
+        let is_open = !closed && is_ready;
+        let timer = Timer::InFlight(group_id, device_id);
+        if is_open || !is_ready || !self.policy.counts_in_flight() {
+            unit.in_flight.clear();
+        } else if unit.running_since.is_some() && unit.in_flight.is_empty() && !unit.is_draining {
+            unit.in_flight.extend(unit.ready.iter().map(|&(_, queue)| queue));
+            self.timers.set(timer, now + self.settings.lease, now);
+        }
+        unit.is_draining = !unit.in_flight.is_empty();
+        if !unit.is_draining {
+            self.timers.clear(timer);
+        }
+        let runs = is_open || unit.is_draining;
+        let awaited = is_open && device.waiting_since.is_some() || unit.is_draining;
         if runs != unit.running_since.is_some() {
             let run = account(unit, runs, now);
             if let Place::Ready(priority) = unit.place
@@ -102,6 +118,7 @@ impl Scheduler {
         for device_id in gone {
             group.units.remove(&device_id);
             self.timers.clear(Timer::Lapsed(id, device_id));
+            self.timers.clear(Timer::InFlight(id, device_id));
             self.policy.on_leave(device_id, id);
             if let Some(device) = self.tables.devices.get_mut(&device_id) {
                 device.units = device.units.saturating_sub(1);

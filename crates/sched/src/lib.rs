@@ -25,6 +25,7 @@ mod readiness;
 mod scheduler;
 mod state;
 mod timers;
+mod weights;
 
 pub use policy::{POLICIES, Policy, PolicyInfo, PolicyKind};
 pub use scheduler::{QueueView, Scheduler, Settings};

@@ -22,6 +22,9 @@ impl Scheduler {
                 if leave(device, id, unit.place) {
                     changed = true;
                     self.changes.devices.insert(device_id);
+                    if !matches!(place, Place::Ready(_)) {
+                        self.policy.on_idle(device_id, id, now);
+                    }
                 }
                 if let Place::Idle(priority) = place {
                     device.idle.insert((priority, id));
@@ -34,7 +37,10 @@ impl Scheduler {
                 let seen =
                     view(id, unit, priority, top.map_or_else(Hints::default, |queue| queue.hints), now);
                 let before = device.ready.insert((Reverse(priority), id), seen.clone());
-                changed |= before != Some(seen);
+                if before.as_ref() != Some(&seen) {
+                    changed = true;
+                    self.policy.on_ready(device_id, &seen, now);
+                }
             } else {
                 unit.ready_since = None;
             }
@@ -85,6 +91,7 @@ fn view(group: GroupId, unit: &UnitState, priority: i64, hints: Hints, now: Time
         group,
         priority,
         hints,
+        weight: unit.weight(),
         ready_since: unit.ready_since.unwrap_or(now),
         running_since: unit.running_since,
         ran: unit.ran,

@@ -50,6 +50,16 @@ impl Scheduler {
         let moved = queue.seen != Some(numbers);
         queue.seen = Some(numbers);
         queue.asked = false;
+        let (group, device) = (queue.group, queue.device);
+        let (launched, completed) = numbers;
+        if completed >= launched
+            && let Some(unit) = self.tables.unit_mut(group, device)
+            && unit.in_flight.remove(&id)
+            && unit.in_flight.is_empty()
+        {
+            self.changes.units.insert((group, device));
+        }
+        let Some(queue) = self.tables.queues.get_mut(&id) else { return };
         if moved {
             queue.moved_at = now;
             if queue.phase == Phase::Lapsed {
@@ -98,6 +108,14 @@ impl Scheduler {
         unit.lapsed_cursor = last.0.saturating_add(1);
         round.into_iter().for_each(|queue| self.probe(queue, out));
         self.timers.set(Timer::Lapsed(group, device), now + self.settings.lease, now);
+    }
+
+    /// What was launched before the gate was closed counts no more.
+    pub(crate) fn in_flight_over(&mut self, group: GroupId, device: DeviceId) {
+        if let Some(unit) = self.tables.unit_mut(group, device) {
+            unit.in_flight.clear();
+            self.changes.units.insert((group, device));
+        }
     }
 
     pub(crate) fn probe_period(&self) -> Duration {

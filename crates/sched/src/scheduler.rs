@@ -5,9 +5,9 @@
 //! may have died while its event was under way.
 
 use crate::policy::{Policy, PolicyKind, Run};
-use crate::state::{Phase, Tables};
+use crate::state::{GivenTo, Phase, Tables};
 use crate::timers::{Timer, Timers};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, Event, GroupId, Hints, Operation, QueueId, Time};
 
@@ -124,12 +124,14 @@ impl Scheduler {
             Event::QueueProgress { queue, launched, completed } => {
                 self.queue_progress(queue, (launched, completed), now);
             }
-            Event::QueueHint { queue, hint } => self.changes.groups.extend(self.tables.set_hint(queue, hint)),
+            Event::QueueHint { queue, hint } => {
+                self.changes.groups.extend(self.tables.set_hint(queue, hint, GivenTo::Queue));
+            }
             Event::ClientHint { client, hint } => {
                 let Some(client) = self.tables.clients.get_mut(&client) else { return };
                 client.hints.set(hint);
                 for queue in client.queues.clone() {
-                    self.changes.groups.extend(self.tables.set_hint(queue, hint));
+                    self.changes.groups.extend(self.tables.set_hint(queue, hint, GivenTo::Process));
                 }
             }
         }
@@ -146,6 +148,7 @@ impl Scheduler {
                 Timer::Grace(queue) => self.grace_over(queue),
                 Timer::Lease(device) => self.lease_tick(device, now, out),
                 Timer::Lapsed(group, device) => self.lapsed_tick(group, device, now, out),
+                Timer::InFlight(group, device) => self.in_flight_over(group, device),
                 Timer::Due(group) => self.due(group, now),
                 Timer::Grant(group) => self.grant_over(group),
                 Timer::Linger(group, device) => self.linger_over(group, device),
@@ -187,6 +190,10 @@ impl Scheduler {
     pub fn set_custom_policy(&mut self, policy: Box<dyn Policy>) {
         self.policy = policy;
         self.kind = None;
+        let devices: BTreeMap<_, _> = self.tables.devices.iter().collect();
+        for (&id, device) in devices {
+            device.ready.values().for_each(|unit| self.policy.on_ready(id, unit, self.now));
+        }
         let mut running: Vec<_> = (self.tables.groups.iter())
             .flat_map(|(&group, state)| state.units.iter().map(move |(&device, unit)| (device, group, unit)))
             .filter_map(|(device, group, unit)| Some((device, group, unit.running_since?)))
@@ -194,6 +201,8 @@ impl Scheduler {
         running.sort_unstable();
         for (device, group, since) in running {
             self.policy.on_run(device, group, Run::Began, since);
+            // Whether what is in flight counts is the policy's matter.
+            self.changes.units.insert((group, device));
         }
         for (&id, device) in &self.tables.devices {
             self.changes.devices.insert(id);

@@ -4,12 +4,13 @@
 //! its current priority; a unit exists while it has queues, or has yet to be told that it has none. Ordered sets wherever the
 //! order of operations depends on it. Absent: rules. This file only puts in and takes out.
 
-use crate::policy::Unit;
+use crate::policy::{HeldIdle, Unit};
+use crate::weights::Weight;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
-use xsched_core::{ClientId, DeviceId, GroupId, Hint, Hints, QueueId, Time};
+use xsched_core::{ClientId, DeviceId, GroupId, Hint, HintKind, Hints, QueueId, Time};
 
 /// The ready groups of a device, most urgent first.
 pub(crate) type Readies = BTreeMap<(Reverse<i64>, GroupId), Unit>;
@@ -39,6 +40,8 @@ pub(crate) struct Queue {
     pub(crate) group: GroupId,
     pub(crate) device: DeviceId,
     pub(crate) hints: Hints,
+    /// Its utilization was given to it alone, not to its whole process.
+    pub(crate) has_own_utilization: bool,
     pub(crate) phase: Phase,
     /// Commands launched and completed, as last told.
     pub(crate) seen: Option<(u64, u64)>,
@@ -57,6 +60,13 @@ pub(crate) enum Phase {
     Draining,
     /// Ready, but without progress for a whole lease: counts as idle until it moves.
     Lapsed,
+}
+
+/// Whom a hint was given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivenTo {
+    Queue,
+    Process,
 }
 
 /// The unit of suspension: one process or several.
@@ -90,6 +100,8 @@ pub(crate) struct UnitState {
     pub(crate) queues: BTreeSet<Urgency>,
     /// Those that count as ready.
     pub(crate) ready: BTreeSet<Urgency>,
+    /// The utilizations of those, as the hints of processes and queues have it.
+    pub(crate) utilization: u64,
     pub(crate) lapsed: BTreeSet<QueueId>,
     /// Where the next round of probes of lapsed queues begins.
     pub(crate) lapsed_cursor: QueueCursor,
@@ -97,6 +109,10 @@ pub(crate) struct UnitState {
     pub(crate) place: Place,
     /// As of the last decision: nothing of it may be launched.
     pub(crate) closed: bool,
+    /// Queues that may have work on the device although nothing more may be launched, and for which the policy keeps the run open.
+    pub(crate) in_flight: BTreeSet<QueueId>,
+    /// As of the last decision: it runs only because of those.
+    pub(crate) is_draining: bool,
     pub(crate) ready_since: Option<Time>,
     pub(crate) running_since: Option<Time>,
     pub(crate) ran: Duration,
@@ -112,6 +128,8 @@ pub(crate) type QueueCursor = u64;
 pub(crate) struct Gate {
     /// Its queues there. A gate without queues goes away once its client was told that all is over.
     pub(crate) queues: usize,
+    /// Its part of `UnitState::utilization`.
+    pub(crate) weight: Weight,
     pub(crate) suspended: bool,
     pub(crate) windowed: bool,
     pub(crate) awaited: bool,
@@ -141,8 +159,8 @@ pub(crate) struct Device {
     pub(crate) spanning: BTreeSet<GroupId>,
     /// The last decision: who runs, in ascending order ...
     pub(crate) running: Vec<GroupId>,
-    /// ... and below which priority idle groups may not start.
-    pub(crate) floor: i64,
+    /// ... and which idle groups may not start.
+    pub(crate) held_idle: HeldIdle,
     /// Since when somebody has been waiting for those who run.
     pub(crate) waiting_since: Option<Time>,
     /// Groups that are, or were within `contended_linger`, ready or lapsed; most urgent first.
@@ -157,7 +175,7 @@ impl Default for Device {
             idle: BTreeSet::new(),
             spanning: BTreeSet::new(),
             running: Vec::new(),
-            floor: i64::MIN,
+            held_idle: HeldIdle::Nobody,
             waiting_since: None,
             active: BTreeSet::new(),
         }
@@ -212,19 +230,24 @@ impl Tables {
         if self.queues.contains_key(&id) {
             return None;
         }
+        let has_own_utilization = hints.given(HintKind::Utilization).is_some()
+            && client.hints.given(HintKind::Utilization).is_none();
         client.hints.iter().for_each(|hint| hints.set(hint));
         client.queues.insert(id);
-        let group = client.group;
+        let (group, utilization) = (client.group, client.hints.get(HintKind::Utilization));
         let unit = self.groups.get_mut(&group)?.units.entry(device).or_insert_with(|| {
             self.devices.entry(device).or_default().units += 1;
             UnitState::default()
         });
-        unit.gates.entry(client_id).or_default().queues += 1;
+        let gate = unit.gates.entry(client_id).or_default();
+        gate.queues += 1;
+        gate.weight.set_process(utilization);
         let queue = Queue {
             client: client_id,
             group,
             device,
             hints,
+            has_own_utilization,
             phase: Phase::Idle,
             seen: None,
             asked: false,
@@ -243,8 +266,11 @@ impl Tables {
         }
         if let Some(unit) = self.unit_mut(queue.group, queue.device) {
             unit.queues.remove(&queue.urgency(id));
-            unit.ready.remove(&queue.urgency(id));
+            if unit.ready.remove(&queue.urgency(id)) {
+                unit.reweigh(queue.client, |weight| weight.take(queue.share()));
+            }
             unit.lapsed.remove(&id);
+            unit.in_flight.remove(&id);
             if let Some(gate) = unit.gates.get_mut(&queue.client) {
                 gate.queues = gate.queues.saturating_sub(1);
             }
@@ -252,18 +278,32 @@ impl Tables {
         Some(queue.group)
     }
 
-    /// Sets the hint of one queue and keeps the indexes in order; answers its group.
-    pub(crate) fn set_hint(&mut self, id: QueueId, hint: Hint) -> Option<GroupId> {
+    /// Sets the hint of one queue, given to it alone or to its whole process, and keeps the indexes in order; answers its group.
+    pub(crate) fn set_hint(&mut self, id: QueueId, hint: Hint, to: GivenTo) -> Option<GroupId> {
         let queue = self.queues.get_mut(&id)?;
-        let before = queue.urgency(id);
+        let (before, share_before) = (queue.urgency(id), queue.share());
         queue.hints.set(hint);
-        let (after, group, device) = (queue.urgency(id), queue.group, queue.device);
+        if hint.kind() == HintKind::Utilization {
+            queue.has_own_utilization = to == GivenTo::Queue;
+        }
+        let (after, share, client) = (queue.urgency(id), queue.share(), queue.client);
+        let (group, device) = (queue.group, queue.device);
         if let Some(unit) = self.unit_mut(group, device) {
+            let is_ready = unit.ready.contains(&before);
             for set in [&mut unit.queues, &mut unit.ready] {
                 if set.remove(&before) {
                     set.insert(after);
                 }
             }
+            unit.reweigh(client, |weight| {
+                if is_ready {
+                    weight.take(share_before);
+                    weight.add(share);
+                }
+                if hint.kind() == HintKind::Utilization && to == GivenTo::Process {
+                    weight.set_process(hint.value());
+                }
+            });
         }
         Some(group)
     }
@@ -273,11 +313,23 @@ impl Tables {
         let queue = self.queues.get_mut(&id)?;
         queue.phase = phase;
         let (urgency, group, device) = (queue.urgency(id), queue.group, queue.device);
+        let (client, share) = (queue.client, queue.share());
         if let Some(unit) = self.unit_mut(group, device) {
             match phase {
-                Phase::Ready | Phase::Draining => unit.ready.insert(urgency),
-                Phase::Idle | Phase::Lapsed => unit.ready.remove(&urgency),
-            };
+                Phase::Ready | Phase::Draining => {
+                    if unit.ready.insert(urgency) {
+                        unit.reweigh(client, |weight| weight.add(share));
+                    }
+                }
+                Phase::Idle | Phase::Lapsed => {
+                    if unit.ready.remove(&urgency) {
+                        unit.reweigh(client, |weight| weight.take(share));
+                    }
+                }
+            }
+            if phase != Phase::Ready {
+                unit.in_flight.remove(&id);
+            }
             match phase {
                 Phase::Lapsed => unit.lapsed.insert(id),
                 Phase::Idle | Phase::Ready | Phase::Draining => unit.lapsed.remove(&id),

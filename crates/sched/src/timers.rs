@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Lease(DeviceId),
     /// Look whether lapsed queues came back.
     Lapsed(GroupId, DeviceId),
+    /// What the group had launched before it was held back is long done, or does not get on.
+    InFlight(GroupId, DeviceId),
     /// The group has waited for `max_suspend`.
     Due(GroupId),
     /// The group has had what it was due.

@@ -10,9 +10,10 @@
 //! hint c1 priority=3               policy HPF                       wait
 //! hang q1        from now on its numbers stand still        mute q1     from now on probes of it are not answered
 //! move q1        its numbers move again                     probes      from now on probes are shown too
+//! long q1        what it launches takes until ...          done q1        ... this
 //! ```
 //!
-//! Probes are answered at once. `UPDATE_TRACES=1 cargo test` writes what happens into the files; read the difference before
+//! Probes are answered at once; what is in flight when a gate is closed is done at once, except that of `long` queues. `UPDATE_TRACES=1 cargo test` writes what happens into the files; read the difference before
 //! you keep it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xsched_core::hint::HINTS;
 use xsched_core::text::Value;
-use xsched_core::{ClientId, Event, Hint, Hints, Operation, QueueId, Time};
+use xsched_core::{ClientId, DeviceId, Event, Hint, Hints, Operation, QueueId, Time};
 use xsched_sched::{PolicyKind, Scheduler, Settings};
 
 #[test]
@@ -67,6 +68,7 @@ struct Runner {
     numbers: BTreeMap<QueueId, (u64, u64)>,
     hung: BTreeSet<QueueId>,
     mute: BTreeSet<QueueId>,
+    long: BTreeSet<QueueId>,
     show_probes: bool,
     text: String,
 }
@@ -103,6 +105,7 @@ impl Runner {
             numbers: BTreeMap::new(),
             hung: BTreeSet::new(),
             mute: BTreeSet::new(),
+            long: BTreeSet::new(),
             show_probes: false,
             text: String::new(),
         }
@@ -166,6 +169,14 @@ impl Runner {
                 self.show_probes = true;
                 return Ok(());
             }
+            ["done", queue] => {
+                self.long.remove(&id(queue)?);
+                self.done(id(queue)?)
+            }
+            ["long", queue] => {
+                self.long.insert(id(queue)?);
+                return Ok(());
+            }
             ["wait"] => return Ok(()),
             _ => return Err(format!("no such event: {}", words.join(" "))),
         };
@@ -196,11 +207,34 @@ impl Runner {
                     }
                 };
                 let _ = writeln!(self.text, "> {now} {verb} {client} {device}");
+                answered |= self.finish(client, device, now);
             }
             if !answered {
                 return;
             }
         }
+    }
+
+    /// What is in flight of a process that is held back, and still awaited, is done.
+    fn finish(&mut self, client: ClientId, device: DeviceId, now: Time) -> bool {
+        if !self.scheduler.is_suspended(client, device) || !self.scheduler.is_awaited(client, device) {
+            return false;
+        }
+        let queues: Vec<_> = self.scheduler.queues_of(client).collect();
+        for &queue in &queues {
+            if !self.long.contains(&queue) {
+                let event = self.done(queue);
+                self.scheduler.handle(event, now);
+            }
+        }
+        !queues.is_empty()
+    }
+
+    /// All that the queue launched is done.
+    fn done(&mut self, queue: QueueId) -> Event {
+        let (launched, completed) = self.numbers.entry(queue).or_default();
+        *completed = *launched;
+        Event::QueueProgress { queue, launched: *launched, completed: *completed }
     }
 
     fn answer(&mut self, queue: QueueId, now: Time) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Groups of the same priority share the device as the driver lets them. Nothing is remembered between decisions.
 
-use super::{Decision, DeviceView, Policy};
+use super::{Decision, DeviceView, HeldIdle, Policy};
 use xsched_core::Time;
 
 /// Highest priority first.
@@ -14,7 +14,7 @@ impl Policy for Hpf {
         let mut ready = device.ready().peekable();
         let Some(top) = ready.peek().map(|unit| unit.priority) else { return };
         decision.run.extend(ready.take_while(|unit| unit.priority == top).map(|unit| unit.group));
-        decision.floor = top;
+        decision.held_idle = HeldIdle::Below(top);
     }
 
     fn preempts(&self, other: i64, own: i64) -> bool {

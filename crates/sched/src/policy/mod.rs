@@ -5,6 +5,7 @@
 //! grace, leases, groups that span devices, `max_suspend`, groups of `PRIORITY_NO_EXECUTE`. Absent: clocks, threads, I/O.
 
 mod hpf;
+mod up;
 
 use crate::state::Readies;
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use xsched_core::text::{Expected, Value};
 use xsched_core::{DeviceId, GroupId, HintKind, Hints, Time};
 
 pub use hpf::Hpf;
+pub use up::Up;
 
 /// Decides, per device, which of the ready groups run.
 ///
@@ -33,6 +35,27 @@ pub trait Policy: Send + fmt::Debug {
     fn preempts(&self, other: i64, own: i64) -> bool {
         let _ = (other, own);
         true
+    }
+
+    /// The group is ready on the device, or something about it has changed. A policy that takes over is told of all.
+    fn on_ready(&mut self, device: DeviceId, unit: &Unit, now: Time) {
+        let _ = (device, unit, now);
+    }
+
+    /// The group is ready on the device no more.
+    fn on_idle(&mut self, device: DeviceId, group: GroupId, now: Time) {
+        let _ = (device, group, now);
+    }
+
+    /// This answer is the one that comes true.
+    fn on_decision(&mut self, device: DeviceId, decision: &Decision, now: Time) {
+        let _ = (device, decision, now);
+    }
+
+    /// Whether a run lasts until what was launched in it is done, so that it counts as running for a while after its gate was closed. Costs
+    /// each group that is held back a thread that looks; so it is for policies that keep accounts.
+    fn counts_in_flight(&self) -> bool {
+        false
     }
 
     /// The group began or stopped to run on the device; be it because of a decision, or because it had waited for `max_suspend`.
@@ -57,6 +80,9 @@ pub struct Unit {
     pub priority: i64,
     /// Hints of its most urgent ready queue on this device.
     pub hints: Hints,
+    /// What it asks for, in percent of the device: the utilization of its process, or of its ready queues if they have hints of
+    /// their own, or of all of these together; at most 100.
+    pub weight: u32,
     /// Since when it has been ready on this device.
     pub ready_since: Time,
     /// Since when it has been running on this device; `None` while it is held back.
@@ -67,7 +93,7 @@ pub struct Unit {
 
 impl Unit {
     /// How long it has run on this device, the present run included. Time counts while it is ready and not held back,
-    /// whether or not it shared the device meanwhile.
+    /// whether or not it shared the device meanwhile; see also [`Policy::counts_in_flight`].
     pub fn run_time(&self, now: Time) -> Duration {
         self.ran + self.running_since.map_or(Duration::ZERO, |since| now.since(since))
     }
@@ -93,7 +119,12 @@ impl<'a> DeviceView<'a> {
 
     /// The ready groups, most urgent first, equally urgent ones by number. None of them has `PRIORITY_NO_EXECUTE`.
     pub fn ready(&self) -> impl Iterator<Item = &'a Unit> + '_ {
-        self.readies.values().filter(|unit| !self.without.contains(&unit.group))
+        self.readies.values().filter(|unit| self.admits(unit.group))
+    }
+
+    /// Whether the group may run: it is not held back on another device. For policies with an order of their own.
+    pub fn admits(&self, group: GroupId) -> bool {
+        !self.without.contains(&group)
     }
 }
 
@@ -102,16 +133,46 @@ impl<'a> DeviceView<'a> {
 pub struct Decision {
     /// The ready groups that run; all others are held back.
     pub run: Vec<GroupId>,
-    /// Idle groups of a lower priority are held back too, so that none of them slips in a first command before the policy
-    /// is asked about it. `i64::MIN` lets every idle group start, `i64::MAX` none.
-    pub floor: i64,
+    /// The idle groups that are held back too, so that none of them slips in a first command before the policy is asked
+    /// about it.
+    pub held_idle: HeldIdle,
     /// When to ask again even if nothing changes: the end of a time slice.
     pub again: Option<Time>,
 }
 
 impl Default for Decision {
     fn default() -> Decision {
-        Decision { run: Vec::new(), floor: i64::MIN, again: None }
+        Decision { run: Vec::new(), held_idle: HeldIdle::Nobody, again: None }
+    }
+}
+
+/// Which idle groups may not start on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldIdle {
+    /// All may.
+    Nobody,
+    /// Those of a lower priority may not.
+    Below(i64),
+    /// Those may not that were ready within `contended_linger`: they are likely to be again. The cost so goes with the groups
+    /// that use the device, not with those that are merely there.
+    Recent,
+}
+
+impl HeldIdle {
+    pub(crate) fn holds(self, priority: i64, is_recent: bool) -> bool {
+        match self {
+            HeldIdle::Nobody => false,
+            HeldIdle::Below(floor) => priority < floor,
+            HeldIdle::Recent => is_recent,
+        }
+    }
+
+    /// The priority below which all are held.
+    pub(crate) fn floor(self) -> i64 {
+        match self {
+            HeldIdle::Nobody | HeldIdle::Recent => i64::MIN,
+            HeldIdle::Below(floor) => floor,
+        }
     }
 }
 
@@ -120,7 +181,7 @@ impl Default for Decision {
 pub enum Run {
     /// It is ready and not held back.
     Began,
-    /// It was held back, or is ready no more.
+    /// It was held back, or is ready no more; see also [`Policy::counts_in_flight`].
     Stopped {
         /// How long it ran.
         after: Duration,
@@ -193,6 +254,7 @@ macro_rules! policies {
 
 policies! {
     Hpf = 1, hpf, "HPF", reads: [Priority], work_conserving: true;
+    Up = 4, up, "UP", reads: [Utilization Timeslice], work_conserving: true;
 }
 
 impl PolicyKind {

@@ -31,6 +31,11 @@ proptest! {
     }
 
     #[test]
+    fn up_and_policies_that_change_keep_the_rules_that_hold_for_every_policy(steps in steps(120)) {
+        run(World::new(Scheduler::new(PolicyKind::Up, world::settings()), false), steps);
+    }
+
+    #[test]
     fn a_policy_of_turns_keeps_the_rules_that_hold_for_every_policy(steps in steps(120)) {
         run(World::new(Scheduler::with_policy(Box::new(Turns::default()), world::settings()), false), steps);
     }

@@ -4,7 +4,7 @@
 use crate::world::settings;
 use std::collections::{BTreeMap, BTreeSet};
 use xsched_core::{ClientId, DeviceId, Event, GroupId, HintKind, QueueId, Time};
-use xsched_sched::Scheduler;
+use xsched_sched::{PolicyKind, Scheduler};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
@@ -69,6 +69,8 @@ impl Model {
                     }
                 });
             }
+            Event::QueueHint { hint, .. } | Event::ClientHint { hint, .. }
+                if hint.kind() != HintKind::Priority => {}
             Event::QueueHint { queue, hint } => {
                 self.queues.entry(queue).and_modify(|queue| queue.priority = hint.value());
             }
@@ -141,7 +143,7 @@ impl Model {
             let as_active = |unit: (GroupId, DeviceId)| self.priority(unit).max(self.urgent(unit.0));
             let own = as_active(unit);
             let mut others = self.active.keys().filter(|other| other.1 == unit.1 && other.0 != unit.0);
-            let by_priority = scheduler.policy().is_some();
+            let by_priority = scheduler.policy() == Some(PolicyKind::Hpf);
             let may_be_preempted = self.active.contains_key(&unit)
                 && others.any(|other| !by_priority || as_active(*other) > own);
             let windowed = scheduler.is_windowed(queue.client, queue.device);

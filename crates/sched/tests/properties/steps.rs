@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use std::time::Duration;
+use xsched_core::{Hint, HintKind};
 
 /// One thing that happens, or time that passes.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +15,8 @@ pub(crate) enum Step {
     Destroy(u64),
     Ready(u64),
     Idle(u64),
-    QueueHint(u64, i64),
-    ClientHint(u32, i64),
+    QueueHint(u64, Hint),
+    ClientHint(u32, Hint),
     /// From now on the queue's numbers stand still, or move.
     Hang(u64, bool),
     Repolicy,
@@ -29,6 +30,10 @@ pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<(Step, bool)>> {
 fn step() -> impl Strategy<Value = Step> {
     let (client, group, device, queue) = (1..=6u32, 1..=4u32, 1..=3u32, 1..=10u64);
     let priority = prop::sample::select(vec![-256, -1, 0, 0, 1, 2]);
+    let hint = prop_oneof![
+        2 => priority.clone().prop_map(|p| Hint::new(HintKind::Priority, p).unwrap()),
+        1 => (0..=100i64).prop_map(|u| Hint::new(HintKind::Utilization, u).unwrap()),
+    ];
     prop_oneof![
         6 => (0..30_000u64).prop_map(|us| Step::Wait(Duration::from_micros(us))),
         1 => (0..3u64).prop_map(|us| Step::Wait(Duration::from_micros(us * 2_000))),
@@ -39,8 +44,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => queue.clone().prop_map(Step::Destroy),
         8 => queue.clone().prop_map(Step::Ready),
         4 => queue.clone().prop_map(Step::Idle),
-        2 => (queue.clone(), priority.clone()).prop_map(|(q, p)| Step::QueueHint(q, p)),
-        1 => (client, priority).prop_map(|(c, p)| Step::ClientHint(c, p)),
+        2 => (queue.clone(), hint.clone()).prop_map(|(q, hint)| Step::QueueHint(q, hint)),
+        1 => (client, hint).prop_map(|(c, hint)| Step::ClientHint(c, hint)),
         2 => (queue, any::<bool>()).prop_map(|(q, hangs)| Step::Hang(q, hangs)),
         1 => Just(Step::Repolicy),
     ]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use xsched_core::{DeviceId, GroupId, Time};
 use xsched_sched::Policy;
-use xsched_sched::policy::{Decision, DeviceView, Run};
+use xsched_sched::policy::{Decision, DeviceView, HeldIdle, Run};
 
 /// How long a turn is.
 pub(crate) const SLICE: Duration = Duration::from_millis(5);
@@ -42,7 +42,7 @@ impl Policy for Turns {
         };
         if let Some((end, group)) = current.or_else(next) {
             decision.run.push(group);
-            decision.floor = i64::MAX;
+            decision.held_idle = HeldIdle::Below(i64::MAX);
             decision.again = (device.ready().count() > 1).then_some(end);
         }
     }

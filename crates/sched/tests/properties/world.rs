@@ -58,8 +58,7 @@ impl World {
                 let _ = if hangs { self.hung.insert(queue) } else { self.hung.remove(&queue) };
                 return;
             }
-            Step::Repolicy if self.is_hpf => return self.scheduler.set_policy(PolicyKind::Hpf),
-            Step::Repolicy => return,
+            Step::Repolicy => return self.repolicy(),
             Step::Join(client, group) => {
                 Event::ClientJoined { client: ClientId(client), group: GroupId(group) }
             }
@@ -77,8 +76,8 @@ impl World {
             Step::Destroy(queue) => Event::QueueDestroyed { queue: QueueId(queue) },
             Step::Ready(queue) => Event::QueueReady { queue: QueueId(queue) },
             Step::Idle(queue) => Event::QueueIdle { queue: QueueId(queue) },
-            Step::QueueHint(queue, p) => Event::QueueHint { queue: QueueId(queue), hint: hint(p) },
-            Step::ClientHint(client, p) => Event::ClientHint { client: ClientId(client), hint: hint(p) },
+            Step::QueueHint(queue, hint) => Event::QueueHint { queue: QueueId(queue), hint },
+            Step::ClientHint(client, hint) => Event::ClientHint { client: ClientId(client), hint },
         };
         if let Event::ClientLeft { client } = event {
             // Nothing may be told to it from now on.
@@ -86,6 +85,15 @@ impl World {
         }
         self.model.event(event, self.now);
         self.scheduler.handle(event, self.now);
+    }
+
+    /// The same policy again where the model knows it, else another one of the table.
+    fn repolicy(&mut self) {
+        match self.scheduler.policy() {
+            Some(PolicyKind::Hpf) if !self.is_hpf => self.scheduler.set_policy(PolicyKind::Up),
+            Some(_) => self.scheduler.set_policy(PolicyKind::Hpf),
+            None => {}
+        }
     }
 
     /// Decides until no probe is left to answer, and checks each decision.

@@ -1,0 +1,263 @@
+//! A device and programs in virtual time, under the real scheduler: launches look at gates, kernels take device time, idle edges
+//! and progress are told as the runtime does.
+
+use std::time::Duration;
+use xsched_core::{ClientId, DeviceId, Event, GroupId, Hint, HintKind, Hints, Operation, QueueId, Time};
+use xsched_sched::{PolicyKind, Scheduler, Settings};
+
+/// What a device does with kernels of several programs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Device {
+    /// They share it evenly.
+    Fair,
+    /// They run in the order of their launches.
+    InOrder,
+}
+
+/// A program with one queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    pub(crate) utilization: Option<i64>,
+    pub(crate) timeslice: Option<i64>,
+    /// Device time of each of its kernels.
+    pub(crate) kernel: Duration,
+    /// The most that it launches before one is done.
+    pub(crate) in_flight: usize,
+    /// It waits for each of its kernels, and then does something else for this long.
+    pub(crate) pause: Option<Duration>,
+    pub(crate) starts: Duration,
+}
+
+impl Default for Program {
+    fn default() -> Program {
+        Program {
+            utilization: None,
+            timeslice: None,
+            kernel: Duration::from_millis(1),
+            in_flight: 1,
+            pause: None,
+            starts: Duration::ZERO,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    program: Program,
+    client: ClientId,
+    queue: QueueId,
+    /// When it goes on.
+    next: Time,
+    launched: u64,
+    completed: u64,
+    /// Told by nobody but us: all of it is done, although the gate is closed.
+    drained_at: Option<Time>,
+    work: Duration,
+    waits_since: Option<Time>,
+    longest_wait: Duration,
+}
+
+#[derive(Debug)]
+struct Kernel {
+    of: usize,
+    left: Duration,
+}
+
+pub(crate) struct Machine {
+    device: Device,
+    scheduler: Scheduler,
+    programs: Vec<Running>,
+    /// In the order of their launches.
+    kernels: Vec<Kernel>,
+    now: Time,
+    wake: Option<Time>,
+    since: Time,
+    turns: u64,
+}
+
+const DEVICE: DeviceId = DeviceId(1);
+/// How long it takes until somebody has seen that a queue has come to its end behind a closed gate.
+const WATCH: Duration = Duration::from_micros(200);
+
+impl Machine {
+    pub(crate) fn new(device: Device, programs: &[Program]) -> Machine {
+        let mut scheduler = Scheduler::new(PolicyKind::Up, Settings::default());
+        let programs = (1..).zip(programs).map(|(n, &program)| {
+            let (client, queue) = (ClientId(n), QueueId(u64::from(n)));
+            scheduler.handle(Event::ClientJoined { client, group: GroupId(n) }, Time::ZERO);
+            let given =
+                [(HintKind::Utilization, program.utilization), (HintKind::Timeslice, program.timeslice)];
+            for (kind, value) in given.into_iter().filter_map(|(kind, value)| Some((kind, value?))) {
+                let hint = Hint::new(kind, value).unwrap();
+                scheduler.handle(Event::ClientHint { client, hint }, Time::ZERO);
+            }
+            let hints = Hints::default();
+            scheduler.handle(Event::QueueCreated { queue, client, device: DEVICE, hints }, Time::ZERO);
+            Running {
+                program,
+                client,
+                queue,
+                next: Time::ZERO + program.starts,
+                launched: 0,
+                completed: 0,
+                drained_at: None,
+                work: Duration::ZERO,
+                waits_since: None,
+                longest_wait: Duration::ZERO,
+            }
+        });
+        let programs = programs.collect();
+        let (kernels, now) = (Vec::new(), Time::ZERO);
+        Machine { device, scheduler, programs, kernels, now, wake: None, since: now, turns: 0 }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            self.act();
+            let rate = self.sharers();
+            let kernels = self.heads().map(|at| self.now + self.kernels[at].left * rate);
+            let programs = (self.programs.iter())
+                .flat_map(|running| [Some(running.next), running.drained_at])
+                .flatten()
+                .filter(|&time| time > self.now);
+            let next = kernels.chain(programs).chain(self.wake).chain([end]).min().unwrap();
+            self.pass(next);
+            if self.now >= end {
+                return;
+            }
+        }
+    }
+
+    /// What was done until now does not count.
+    pub(crate) fn forget(&mut self) {
+        self.since = self.now;
+        self.programs.iter_mut().for_each(|running| running.work = Duration::ZERO);
+    }
+
+    pub(crate) fn hint(&mut self, program: usize, utilization: i64) {
+        let hint = Hint::new(HintKind::Utilization, utilization).unwrap();
+        let client = self.programs[program].client;
+        self.scheduler.handle(Event::ClientHint { client, hint }, self.now);
+    }
+
+    /// Each program's part of all work done, in percent.
+    pub(crate) fn shares(&self) -> Vec<f64> {
+        let work = || self.programs.iter().map(|running| running.work.as_secs_f64());
+        work().map(|one| 100.0 * one / work().sum::<f64>()).collect()
+    }
+
+    /// For how much of the time the device worked, in percent.
+    pub(crate) fn utilization(&self) -> f64 {
+        let work: Duration = self.programs.iter().map(|running| running.work).sum();
+        100.0 * work.as_secs_f64() / self.now.since(self.since).as_secs_f64()
+    }
+
+    /// How often somebody was let go on.
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// For how long each had work to launch and might not.
+    pub(crate) fn longest_waits(&self) -> Vec<Duration> {
+        self.programs.iter().map(|running| running.longest_wait).collect()
+    }
+
+    /// Whatever happens at this moment, until nothing more does.
+    fn act(&mut self) {
+        loop {
+            let mut acted = (0..self.programs.len()).fold(false, |acted, n| self.step(n) | acted);
+            let mut operations = Vec::new();
+            self.wake = self.scheduler.decide(self.now, &mut operations);
+            self.turns +=
+                operations.iter().filter(|op| matches!(op, Operation::Resume { .. })).count() as u64;
+            acted |= !operations.is_empty();
+            for operation in operations {
+                if let Operation::Probe { queue } = operation {
+                    let running = self.programs.iter().find(|running| running.queue == queue).unwrap();
+                    let (launched, completed) = (running.launched, running.completed);
+                    let event = Event::QueueProgress { queue, launched, completed };
+                    self.scheduler.handle(event, self.now);
+                }
+            }
+            if !acted {
+                return;
+            }
+        }
+    }
+
+    /// Whether the program did something.
+    fn step(&mut self, n: usize) -> bool {
+        let is_held = self.scheduler.is_suspended(self.programs[n].client, DEVICE);
+        let running = &mut self.programs[n];
+        let in_flight = (running.launched - running.completed) as usize;
+        let queue = running.queue;
+        if running.drained_at.is_some_and(|at| at <= self.now) {
+            running.drained_at = None;
+            let (launched, completed) = (running.launched, running.completed);
+            let event = Event::QueueProgress { queue, launched, completed };
+            self.scheduler.handle(event, self.now);
+        }
+        if running.next > self.now || in_flight >= running.program.in_flight {
+            return false;
+        }
+        if is_held {
+            if running.waits_since.is_none() {
+                running.waits_since = Some(self.now);
+                self.scheduler.handle(Event::QueueReady { queue }, self.now);
+                return true;
+            }
+            return false;
+        }
+        if let Some(since) = running.waits_since.take() {
+            running.longest_wait = running.longest_wait.max(self.now.since(since));
+        }
+        running.launched += 1;
+        self.kernels.push(Kernel { of: n, left: running.program.kernel });
+        self.scheduler.handle(Event::QueueReady { queue }, self.now);
+        true
+    }
+
+    /// The kernels that run.
+    fn heads(&self) -> impl Iterator<Item = usize> + '_ {
+        let firsts = |n| self.kernels.iter().position(|kernel| kernel.of == n);
+        let all = (0..self.programs.len()).filter_map(firsts);
+        let most = if self.device == Device::Fair { usize::MAX } else { 1 };
+        let mut heads: Vec<usize> = all.collect();
+        heads.sort_unstable();
+        heads.into_iter().take(most)
+    }
+
+    fn sharers(&self) -> u32 {
+        self.heads().count() as u32
+    }
+
+    /// The device works until `then`.
+    fn pass(&mut self, then: Time) {
+        let (heads, rate): (Vec<usize>, u32) = (self.heads().collect(), self.sharers());
+        let work = then.since(self.now) / rate.max(1);
+        self.now = then;
+        for &at in heads.iter().rev() {
+            let kernel = &mut self.kernels[at];
+            let running = &mut self.programs[kernel.of];
+            running.work += work.min(kernel.left);
+            kernel.left = kernel.left.saturating_sub(work);
+            // Less than it takes to divide a nanosecond.
+            if kernel.left >= Duration::from_nanos(u64::from(rate)) {
+                continue;
+            }
+            running.completed += 1;
+            self.kernels.remove(at);
+            if running.completed < running.launched {
+                continue;
+            }
+            if let Some(pause) = running.program.pause {
+                running.next = self.now + pause;
+                self.scheduler.handle(Event::QueueIdle { queue: running.queue }, self.now);
+            } else {
+                running.drained_at = Some(self.now + WATCH);
+            }
+        }
+    }
+}
