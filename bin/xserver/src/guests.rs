@@ -178,6 +178,9 @@ impl Guests {
             }
         };
         self.read_activity(known.queue, told == Some(EdgeKind::Ready), now);
+        if told == Some(EdgeKind::Done) {
+            self.tell_progress(known.queue, now);
+        }
         Ok(())
     }
 
@@ -202,6 +205,14 @@ impl Guests {
             self.scheduler.handle(Event::QueueIdle { queue }, now);
             self.lingering.insert(queue);
         }
+    }
+
+    /// Tells the scheduler how far the queue has come.
+    pub(crate) fn tell_progress(&mut self, queue: QueueId, now: Time) {
+        let Some(slot) = self.slot(queue) else { return };
+        let launched = slot.activity.snapshot().launched();
+        let completed = slot.completed.load(std::sync::atomic::Ordering::Relaxed);
+        self.scheduler.handle(Event::QueueProgress { queue, launched, completed }, now);
     }
 
     /// The slot of a queue.

@@ -128,10 +128,7 @@ impl Guests {
     fn answer(&mut self, probes: &mut Vec<QueueId>, now: Time) -> bool {
         let is_news = !probes.is_empty();
         for queue in probes.drain(..) {
-            let Some(slot) = self.slot(queue) else { continue };
-            let launched = slot.activity.snapshot().launched();
-            let completed = slot.completed.load(std::sync::atomic::Ordering::Relaxed);
-            self.scheduler.handle(Event::QueueProgress { queue, launched, completed }, now);
+            self.tell_progress(queue, now);
         }
         is_news
     }

@@ -17,8 +17,8 @@ use xsched_queue::gate::GateWord;
 pub const DEVICES: usize = 32;
 /// Queues that have a slot of their own: as many as an index of 16 bits can tell apart.
 pub const SLOTS: usize = 1 << 16;
-/// Changes whenever the layout does; both sides must agree.
-pub const LAYOUT: u32 = 2;
+/// Changes whenever the layout does, or what its words mean; both sides must agree.
+pub const LAYOUT: u32 = 3;
 
 const KEY_WORDS: usize = 8;
 
@@ -173,6 +173,8 @@ pub enum EdgeKind {
     Ready = 3,
     /// It became idle, while others waited for that.
     Idle = 4,
+    /// What it had launched is done, while others waited for that; threads wait at the closed gate to launch more.
+    Done = 5,
 }
 
 impl Edge {
@@ -188,6 +190,7 @@ impl Edge {
             2 => EdgeKind::Destroyed,
             3 => EdgeKind::Ready,
             4 => EdgeKind::Idle,
+            5 => EdgeKind::Done,
             _ => return None,
         };
         let slot = u16::try_from((word >> 8) & 0xff_ffff).ok()?;
@@ -242,11 +245,12 @@ mod tests {
 
     #[test]
     fn edges_read_back_and_garbage_is_none() {
-        for kind in [EdgeKind::Created, EdgeKind::Destroyed, EdgeKind::Ready, EdgeKind::Idle] {
+        for kind in [EdgeKind::Created, EdgeKind::Destroyed, EdgeKind::Ready, EdgeKind::Idle, EdgeKind::Done]
+        {
             let edge = Edge { kind, slot: u16::MAX, generation: u32::MAX };
             assert_eq!(Edge::from_word(edge.to_word()), Some(edge));
         }
-        for word in [0, 5, (SLOTS as u64) << 8 | 1, 0xff_ffff << 8 | 2] {
+        for word in [0, 6, (SLOTS as u64) << 8 | 1, 0xff_ffff << 8 | 2] {
             assert_eq!(Edge::from_word(word), None);
         }
     }

@@ -17,8 +17,7 @@ use xsched_queue::activity::Snapshot;
 use xsched_queue::gate::{GateState, GateWord, Holder};
 use xsched_queue::window::{Admission, Settings, Window};
 
-/// How long a thread sleeps at a closed gate before it looks whether the server is still alive.
-const LOOK_AFTER: Duration = Duration::from_millis(100);
+mod closed;
 
 /// How long a thread sleeps when another one has the lock of a queue, and how often until it goes on without: that one may be in a callback of
 /// the program's, inside a call of ours, and wait for this thread.
@@ -41,6 +40,8 @@ pub struct Queue {
     /// The device's index in the page.
     device: AtomicU8,
     gate: AtomicPtr<GateWord>,
+    /// Threads that wait at the closed gate.
+    at_gate: AtomicU32,
     in_order: AtomicU32,
     /// The last event that the program got from this queue, with the low bits of the launch's number; 0 for none.
     last_event: AtomicU64,
@@ -88,6 +89,7 @@ impl Queue {
             generation: AtomicU32::new(0),
             device: AtomicU8::new(0),
             gate: AtomicPtr::new(std::ptr::from_ref(page.gate(0)?).cast_mut()),
+            at_gate: AtomicU32::new(0),
             in_order: AtomicU32::new(0),
             last_event: AtomicU64::new(0),
             note: AtomicUsize::new(0),
@@ -321,27 +323,6 @@ impl Queue {
             }
             std::thread::sleep(time.since(clock()));
         }
-    }
-
-    /// Waits until no holder keeps the gate closed.
-    fn wait_open(&'static self) -> Result<(), Refused> {
-        loop {
-            let gate = self.gate().state();
-            if gate.is_open() || self.guest.is_exiting() {
-                break;
-            }
-            if gate.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
-                return Err(Refused);
-            }
-            // Each time: a queue that another thread was busy with was left out.
-            self.guest.flush_all();
-            self.gate().wait(gate, LOOK_AFTER);
-            if self.gate().state().is_held_by(Holder::Server) {
-                self.guest.rescue_if_stale();
-            }
-        }
-        self.with(|inner| inner.window.interrupted());
-        Ok(())
     }
 
     /// After a launch while others wait or may come: progress is marked now and then.

@@ -1,0 +1,85 @@
+//! A thread at a closed gate: it sleeps until the gate opens, and looks now and then whether the server is still alive.
+//!
+//! Meanwhile it is the one that knows the end of what was launched before: as long as it waits to launch, the queue is not idle, and
+//! the watcher has nothing to say about it. A policy that keeps accounts waits for that end (the server still *awaits* the process).
+
+use super::{Inner, LOOK_AGAIN, Queue, Refused};
+use crate::guest::clock;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use xsched_core::Time;
+use xsched_core::config::OnNoServer;
+use xsched_ipc::page::EdgeKind;
+use xsched_queue::gate::Holder;
+
+/// How long a thread sleeps at a closed gate before it looks whether the server is still alive.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
+/// The longest that it sleeps while others wait for what the queue had launched before.
+const LOOK_FOR_END: Duration = Duration::from_micros(500);
+
+impl Queue {
+    /// Waits until no holder keeps the gate closed.
+    pub(super) fn wait_open(&'static self) -> Result<(), Refused> {
+        // What completes from now on was not alone on the device, or is told by its last mark only: nothing to learn from.
+        self.with(|inner| inner.window.interrupted());
+        self.at_gate.fetch_add(1, Ordering::AcqRel);
+        let opened = self.sleep_at_gate();
+        self.at_gate.fetch_sub(1, Ordering::AcqRel);
+        self.with(|inner| inner.window.interrupted());
+        opened
+    }
+
+    fn sleep_at_gate(&'static self) -> Result<(), Refused> {
+        let (mut flush_again, mut pause) = (Time::ZERO, LOOK_AGAIN);
+        loop {
+            let gate = self.gate().state();
+            if gate.is_open() || self.guest.is_exiting() {
+                return Ok(());
+            }
+            if gate.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
+                return Err(Refused);
+            }
+            // Again and again: a queue that another thread was busy with was left out.
+            if clock() >= flush_again {
+                self.guest.flush_all();
+                flush_again = clock() + LOOK_AFTER;
+            }
+            if !gate.is_awaited() {
+                self.gate().wait(gate, LOOK_AFTER);
+            } else if self.has_ended() {
+                self.tell(EdgeKind::Done);
+                self.gate().wait(gate, LOOK_AFTER);
+                pause = LOOK_AGAIN;
+            } else {
+                self.gate().wait(gate, pause);
+                pause = (pause * 2).min(LOOK_FOR_END);
+            }
+            if self.gate().state().is_held_by(Holder::Server) {
+                self.guest.rescue_if_stale();
+            }
+        }
+    }
+
+    /// Whether all that was launched is done. Only a thread that waits at the gate may ask: as long as it does, the queue is not idle, and
+    /// the watcher has nothing to say about it.
+    fn has_ended(&self) -> bool {
+        let now = self.snapshot();
+        let launched = now.launched();
+        // The others may be about to return from the vendor's call.
+        if u64::from(self.at_gate.load(Ordering::Acquire)) != now.inside() {
+            return false;
+        }
+        let completed = self.with(|Inner { hw, window, .. }| {
+            let hw = hw.as_ref()?;
+            if !window.has_mark_behind(launched) {
+                window.mark(launched, &**hw);
+                let _ = hw.flush();
+            }
+            window.look(launched, clock());
+            Some(window.completed())
+        });
+        let Some(Some(completed)) = completed else { return false };
+        self.slot.completed.fetch_max(completed, Ordering::AcqRel);
+        completed >= launched
+    }
+}
