@@ -10,11 +10,10 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::Level;
-use xsched_core::config::OnNoServer;
 use xsched_hal::HwQueue;
 use xsched_ipc::page::{Edge, EdgeKind, Page, Slot};
 use xsched_queue::activity::Snapshot;
-use xsched_queue::gate::{GateState, GateWord, Holder};
+use xsched_queue::gate::{GateState, GateWord};
 use xsched_queue::window::{Admission, Settings, Window};
 
 mod closed;

@@ -19,16 +19,29 @@ kernel void spin(global uint *out, uint rounds) {
 const LOCAL: usize = 64;
 const GROUPS_PER_UNIT: usize = 4;
 
-/// Runs kernels of `kernel_ns` device time, `in_flight` at once, until `seconds` are over (`None`: for ever).
+/// How long a kernel is.
+pub(crate) enum Length {
+    /// Nanoseconds of device time, about.
+    Time(u64),
+    /// Rounds of its loop.
+    Rounds(u32),
+}
+
+/// Runs kernels of this length, `in_flight` at once, until `seconds` are over (`None`: for ever). Says how many rounds a kernel has.
 ///
 /// Prints one line a second: CLOCK_MONOTONIC nanoseconds, kernels completed so far, kernels per second since the
 /// line before.
-pub(crate) fn run(device: &Device, kernel_ns: u64, in_flight: usize, seconds: Option<f64>) -> Result<()> {
+pub(crate) fn run(device: &Device, length: Length, in_flight: usize, seconds: Option<f64>) -> Result<()> {
     let items = device.compute_units * GROUPS_PER_UNIT * LOCAL;
     let out = device.buffer(&vec![0u32; items])?;
     let kernel = device.kernel(SOURCE, "spin")?;
     kernel.set_buffer(0, &out)?;
-    kernel.set_u32(1, rounds_for(device, &kernel, items, kernel_ns)?)?;
+    let rounds = match length {
+        Length::Time(nanos) => rounds_for(device, &kernel, items, nanos)?,
+        Length::Rounds(rounds) => rounds,
+    };
+    eprintln!("rounds: {rounds}");
+    kernel.set_u32(1, rounds)?;
 
     let start = clock::now();
     let end = seconds.map(|s| start + (s * 1e9) as u64);

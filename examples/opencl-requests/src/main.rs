@@ -47,6 +47,9 @@ struct Options {
     /// Device time of one kernel of --greedy, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 1.0)]
     kernel_ms: f64,
+    /// Rounds of the loop in each kernel of --greedy, instead of --kernel-ms: for kernels that are the same in each run.
+    #[arg(long, value_name = "N", conflicts_with = "kernel_ms")]
+    rounds: Option<u32>,
     /// Kernels in flight with --greedy.
     #[arg(long, value_name = "N", default_value_t = 1)]
     in_flight: usize,
@@ -62,7 +65,9 @@ fn main() -> Result<()> {
     }
     eprintln!("device: {}", device.name);
     if options.greedy {
-        return greedy::run(&device, nanos(options.kernel_ms), options.in_flight, options.seconds);
+        let length =
+            options.rounds.map_or(greedy::Length::Time(nanos(options.kernel_ms)), greedy::Length::Rounds);
+        return greedy::run(&device, length, options.in_flight, options.seconds);
     }
     let period = nanos(options.period).max(1);
     let count = options.seconds.map_or(options.requests, |s| (s * 1e9 / period as f64).ceil() as usize);

@@ -4,6 +4,7 @@ use crate::harness::{PATIENCE, Server};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use xsched_core::{DeviceKey, Hint, HintKind, Hints, Level};
 use xsched_ipc::Error;
 use xsched_ipc::guest::{self, Hello, Link, Session, SharedPage};
@@ -75,6 +76,13 @@ impl Guest {
         if self.gate().is_awaited() {
             self.tell(EdgeKind::Idle, slot);
         }
+    }
+
+    /// All that was launched on the queue is done, and a thread waits at the closed gate to launch more.
+    pub(crate) fn come_to_an_end(&self, slot: u16) {
+        let queue = self.page().slot(slot).unwrap();
+        queue.completed.store(queue.activity.snapshot().launched(), Ordering::SeqCst);
+        self.tell(EdgeKind::Done, slot);
     }
 
     pub(crate) fn tell(&self, kind: EdgeKind, slot: u16) {

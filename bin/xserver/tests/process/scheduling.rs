@@ -4,7 +4,8 @@ use crate::guest::{Guest, Process};
 use crate::harness::{PATIENCE, Server, send, stays, wait};
 use rustix::process::Signal;
 use std::time::Duration;
-use xsched_core::DeviceKey;
+use xsched_core::{ClientId, DeviceKey, HintKind};
+use xsched_ipc::control::{Reply, Request, Target};
 
 const A_WHILE: Duration = Duration::from_millis(30);
 
@@ -141,4 +142,57 @@ fn nobody_is_held_for_longer_than_max_suspend_without_a_moment_to_run() {
         wait("low is held", || low.is_held());
         wait("low has its moment", || !low.is_held());
     }
+}
+
+#[test]
+fn under_up_two_guests_take_turns_for_as_long_as_both_have_work() {
+    let server = Server::start(&["UP", "--lease", "60s", "--max-suspend", "60s"]);
+    let guests = [Guest::attach(&server, "one", 0), Guest::attach(&server, "other", 100)];
+    guests.iter().for_each(|guest| guest.launch(0));
+    for turn in 0..6 {
+        let (next, last) = (&guests[turn % 2], &guests[1 - turn % 2]);
+        wait("it is the next one's turn", || last.is_held() && !next.is_held());
+        last.come_to_an_end(0);
+    }
+    guests[0].finish(0);
+    wait("the one that is left runs", || !guests[1].is_held());
+    stays("alone", A_WHILE, || !guests[1].is_held());
+}
+
+#[test]
+fn under_up_a_guest_that_is_held_is_awaited_until_it_says_that_all_is_done() {
+    let server = Server::start(&["UP", "--lease", "60s", "--max-suspend", "60s"]);
+    let guests = [Guest::attach(&server, "one", 0), Guest::attach(&server, "other", 0)];
+    for target in [1, 2].map(|n| Target::Client(ClientId(n))) {
+        server.ask(Request::Hint { target, kind: HintKind::Timeslice, value: 10_000_000 });
+    }
+    guests.iter().for_each(|guest| guest.launch(0));
+    // To be held with something in flight, it must have run: side by side, as equals do under HPF.
+    server.ask(Request::SetPolicy { name: "HPF".into() });
+    wait("both run", || guests.iter().all(|guest| !guest.is_held()));
+    server.ask(Request::SetPolicy { name: "UP".into() });
+    wait("one is held", || guests[0].is_held() || guests[1].is_held());
+    let held = &guests[usize::from(guests[1].is_held())];
+    stays("it is awaited", A_WHILE, || held.is_held() && held.gate().is_awaited());
+    held.come_to_an_end(0);
+    wait("nobody waits for it any more", || !held.gate().is_awaited());
+    assert!(held.is_held());
+}
+
+#[test]
+fn policy_changed_then_who_is_held_changes_at_once() {
+    let server = Server::start(&["--lease", "60s", "--max-suspend", "60s"]);
+    let (low, high) = (Guest::attach(&server, "low", 0), Guest::attach(&server, "high", 10));
+    low.launch(0);
+    high.launch(0);
+    wait("low is held", || low.is_held());
+    let set = |name: &str| match server.ask(Request::SetPolicy { name: name.into() }) {
+        Reply::Policy { current, .. } => current,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(set("up"), "UP");
+    wait("low has a turn", || !low.is_held() && high.is_held());
+    assert_eq!(set("hpf"), "HPF");
+    wait("low is held", || low.is_held() && !high.is_held());
+    stays("for good", A_WHILE, || low.is_held() && !high.is_held());
 }

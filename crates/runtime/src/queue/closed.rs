@@ -30,7 +30,7 @@ impl Queue {
     }
 
     fn sleep_at_gate(&'static self) -> Result<(), Refused> {
-        let (mut flush_again, mut pause) = (Time::ZERO, LOOK_AGAIN);
+        let (mut look_again, mut pause) = (Time::ZERO, LOOK_AGAIN);
         loop {
             let gate = self.gate().state();
             if gate.is_open() || self.guest.is_exiting() {
@@ -39,10 +39,15 @@ impl Queue {
             if gate.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
                 return Err(Refused);
             }
-            // Again and again: a queue that another thread was busy with was left out.
-            if clock() >= flush_again {
+            if clock() >= look_again {
+                // A server that is frozen from the start is found out at the second look.
+                if look_again > Time::ZERO && gate.is_held_by(Holder::Server) && self.guest.rescue_if_stale()
+                {
+                    continue;
+                }
+                // Each time: a queue that another thread was busy with was left out.
                 self.guest.flush_all();
-                flush_again = clock() + LOOK_AFTER;
+                look_again = clock() + LOOK_AFTER;
             }
             if !gate.is_awaited() {
                 self.gate().wait(gate, LOOK_AFTER);
@@ -54,15 +59,12 @@ impl Queue {
                 self.gate().wait(gate, pause);
                 pause = (pause * 2).min(LOOK_FOR_END);
             }
-            if self.gate().state().is_held_by(Holder::Server) {
-                self.guest.rescue_if_stale();
-            }
         }
     }
 
     /// Whether all that was launched is done. Only a thread that waits at the gate may ask: as long as it does, the queue is not idle, and
     /// the watcher has nothing to say about it.
-    fn has_ended(&self) -> bool {
+    fn has_ended(&'static self) -> bool {
         let now = self.snapshot();
         let launched = now.launched();
         // The others may be about to return from the vendor's call.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use xsched_core::DeviceKey;
 use xsched_hal::{Error, HwCommand, Mark};
 use xsched_ipc::guest::SharedPage;
-use xsched_queue::gate::Verdict;
+use xsched_queue::gate::{Holder, Verdict};
 
 /// Far longer than anything here takes, and far shorter than a test may hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -106,6 +106,62 @@ fn a_suspended_queue_does_not_launch_until_it_is_resumed_and_then_does() {
     decree(guest, Verdict::default());
     eventually("it launches", || queue.snapshot().launched() == 1);
     thread.join().unwrap();
+}
+
+/// The kinds of what the guest has told since the last time.
+fn told(guest: &Guest) -> Vec<EdgeKind> {
+    let mut kinds = Vec::new();
+    let _ = guest.page().ring.drain(|word| kinds.extend(Edge::from_word(word).map(|edge| edge.kind)));
+    kinds
+}
+
+/// Closes the gate for good: no server is there that could be missed.
+fn hold(guest: &Guest) {
+    guest.page().gate(0).unwrap().hold(Holder::Application);
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: true });
+}
+
+#[test]
+fn held_back_and_awaited_then_the_thread_at_the_gate_says_when_all_that_was_launched_is_done() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    launch(queue);
+    hold(guest);
+    let thread = launcher(queue);
+    eventually("it puts a mark behind the last command", || native.marks.load(Ordering::SeqCst) == 1);
+    std::thread::sleep(A_MOMENT);
+    assert!(!told(guest).contains(&EdgeKind::Done), "its command is not done");
+    native.done.store(1, Ordering::SeqCst);
+    eventually("it says so", || told(guest).contains(&EdgeKind::Done));
+    assert_eq!((queue.slot.completed.load(Ordering::SeqCst), queue.snapshot().launched()), (1, 1));
+    // The server may have missed it, or may want to know anew.
+    eventually("it says so again", || told(guest).contains(&EdgeKind::Done));
+    guest.page().gate(0).unwrap().let_go(Holder::Application);
+    thread.join().unwrap();
+}
+
+#[test]
+fn thread_in_a_vendors_call_then_nobody_says_that_all_is_done() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    let (enter, entered) = channel();
+    let (leave, left) = channel::<()>();
+    let inside = std::thread::spawn(move || {
+        let call = || (enter.send(()).unwrap(), left.recv().unwrap());
+        assert!(queue.launch(call).is_ok());
+    });
+    entered.recv().unwrap();
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    hold(guest);
+    let waiting = launcher(queue);
+    eventually("it waits", || queue.snapshot().inside() == 2);
+    std::thread::sleep(A_MOMENT);
+    assert!(!told(guest).contains(&EdgeKind::Done));
+    leave.send(()).unwrap();
+    eventually("it says so", || told(guest).contains(&EdgeKind::Done));
+    guest.page().gate(0).unwrap().let_go(Holder::Application);
+    inside.join().unwrap();
+    waiting.join().unwrap();
 }
 
 #[test]

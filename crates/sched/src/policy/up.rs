@@ -9,7 +9,7 @@
 //! - Several may be on the device for a moment: what the last one launched before its turn ended, or one that got its
 //!   `max_suspend` due. The device's time is then divided among them evenly, as devices do.
 //!
-//! Absent: priorities; they decide nothing here (but a group of `PRIORITY_NO_EXECUTE` does not run). docs/design/0007
+//! Absent: priorities; they decide nothing here (but a group of `PRIORITY_NO_EXECUTE` does not run). docs/design/0010
 
 use super::{Decision, DeviceView, HeldIdle, Policy, Run, Unit};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -7,6 +7,7 @@ mod exits;
 mod forks;
 mod guest_lives;
 mod limits;
+mod policies;
 mod priorities;
 mod results;
 mod server_lives;
