@@ -6,6 +6,7 @@ pub(crate) mod child;
 pub(crate) mod environment;
 pub(crate) mod installation;
 pub(crate) mod platforms;
+pub(crate) mod process;
 pub(crate) mod report;
 pub(crate) mod server;
 pub(crate) mod shell;

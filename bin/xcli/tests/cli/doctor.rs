@@ -4,9 +4,10 @@
 use crate::real;
 use crate::support::{build, compile, for_everybody, output, stderr, stdout, xcli};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A library folder with libxsched.so and the stand-in for OpenCL, and one with registered drivers.
@@ -379,4 +380,87 @@ fn no_process_is_left_behind_by_a_driver_that_starts_some() {
         std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line.starts_with(mark.as_bytes()))
     });
     assert_eq!(left.count(), 0);
+}
+
+/// A process until it is dropped; it has said that it is ready.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Running(child)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_program_that_runs_is_asked_whether_it_is_scheduled_and_why_not() {
+    let installation = Installation::new();
+    let server = real::Server::start();
+    let text = r#"
+        #include <dlfcn.h>
+        #include <stdio.h>
+        #include <string.h>
+        #include <unistd.h>
+        // PATH: opens that library. queue PATH: makes a queue with it, too.
+        int main(int argc, char **argv) {
+            void *library = argc > 1 ? dlopen(argv[argc - 1], RTLD_NOW) : 0;
+            if (argc > 2) {
+                int (*platforms)(unsigned, void **, unsigned *) = dlsym(library, "clGetPlatformIDs");
+                int (*devices)(void *, unsigned long, unsigned, void **, unsigned *) = dlsym(library, "clGetDeviceIDs");
+                void *(*context)(void *, unsigned, void **, void *, void *, int *) = dlsym(library, "clCreateContext");
+                void *(*queue)(void *, void *, unsigned long, int *) = dlsym(library, "clCreateCommandQueue");
+                void *platform, *device;
+                platforms(1, &platform, 0);
+                devices(platform, 0xFFFFFFFF, 1, &device, 0);
+                if (!queue(context(0, 1, &device, 0, 0, 0), device, 0, 0)) return 1;
+            }
+            puts("ready");
+            fflush(stdout);
+            for (;;) pause();
+        }"#;
+    let program = installation.root.path().join("program");
+    compile(text, &program, &[]);
+    let look = |running: &Running| {
+        let mut command = installation.command();
+        command.env("XSCHED_SOCKET", server.socket());
+        examine(command.args(["--pid", &running.0.id().to_string()]))
+    };
+    let run = |arguments: &[&str]| {
+        let mut command = xcli();
+        command.args(["run", "--lib-dir"]).arg(installation.lib()).arg(&program).args(arguments);
+        Running::start(command.env("XSCHED_SOCKET", server.socket()))
+    };
+    let real = ["/usr/lib/x86_64-linux-gnu/libOpenCL.so.1", "/usr/lib64/libOpenCL.so.1"];
+    let real =
+        real.into_iter().find(|path| Path::new(path).exists()).expect("the system has an OpenCL loader");
+
+    let idle = Running::start(&mut Command::new(&program));
+    assert_eq!(look(&idle).finding("process", "loaded", "no library of")["verdict"], "note");
+
+    let native = Running::start(Command::new(&program).arg(real));
+    let mend = look(&native).problem("process", "loaded", "was not started by `xcli run`")["mend"].clone();
+    assert_eq!(mend, format!("xcli run -- {} {real}", program.display()));
+
+    let escaped = run(&[real]);
+    look(&escaped).problem("process", "loaded", "by a path of its own");
+
+    let scheduled = run(&["queue", "libOpenCL.so.1"]);
+    let report = look(&scheduled);
+    report.finding("process", "process_attached", "it is attached, with 1 queues");
+    assert_eq!(report.value["problems"], 0, "{:#}", report.value);
+
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let mut command = installation.command();
+    examine(command.args(["--pid", &gone.id().to_string()])).problem("process", "program", "no such process");
 }
