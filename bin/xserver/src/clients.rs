@@ -7,7 +7,7 @@ use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId, Time};
 use xsched_ipc::page::{DEVICES, Slot, Tag};
 use xsched_ipc::peer::Credentials;
 use xsched_ipc::server::{Control, GuestPage, Newcomer};
-use xsched_queue::gate::{Epoch, Stale, Verdict};
+use xsched_queue::gate::{Epoch, GateWord, Stale, Verdict};
 
 /// An attached guest.
 #[derive(Debug)]
@@ -158,15 +158,24 @@ impl Guest {
 
     /// Writes what is wanted into the gate. Returns whether the guest has just learnt that others wait for it.
     pub(crate) fn decree(&self, device: DeviceId) -> Result<bool, Stale> {
-        let mut seen = self.devices.iter().zip(self.page.gates());
-        let Some((Some(seen), gate)) =
-            seen.find(|(seen, _)| seen.as_ref().is_some_and(|seen| seen.id == device))
-        else {
-            return Ok(false);
-        };
+        let Some((wish, gate)) = self.gate(device) else { return Ok(false) };
         let was_awaited = gate.state().is_awaited();
-        gate.decree(self.epoch, seen.wish)?;
-        Ok(seen.wish.awaited && !was_awaited)
+        gate.decree(self.epoch, wish)?;
+        Ok(wish.awaited && !was_awaited)
+    }
+
+    /// Closes the gate ahead of the next [`Guest::decree`], which has to follow: nothing is wished by this.
+    pub(crate) fn close_ahead(&self, device: DeviceId) {
+        if let Some((wish, gate)) = self.gate(device) {
+            // If the guest has parted, the next decree finds that too.
+            let _ = gate.decree(self.epoch, Verdict { suspended: true, ..wish });
+        }
+    }
+
+    fn gate(&self, device: DeviceId) -> Option<(Verdict, &GateWord)> {
+        let seen = self.devices.iter().zip(self.page.gates());
+        let mut seen = seen.filter_map(|(seen, gate)| Some((seen.as_ref()?, gate)));
+        seen.find(|(seen, _)| seen.id == device).map(|(seen, gate)| (seen.wish, gate))
     }
 
     /// Others wait for it now. Whether to ask it to look: not again while its watcher is still about from the last time.

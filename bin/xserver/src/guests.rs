@@ -9,7 +9,8 @@ use crate::groups::Groups;
 use crate::logbook::Logbook;
 use crate::quota::Quota;
 use crate::scans::Scans;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use xsched_core::id::IdMap;
 use xsched_core::{ClientId, DeviceId, DeviceKey, Event, QueueId, Time};
 use xsched_ipc::page::{Edge, EdgeKind, Slot};
 use xsched_ipc::peer::Credentials;
@@ -22,7 +23,7 @@ pub(crate) struct Guests {
     pub(crate) scheduler: Scheduler,
     pub(crate) table: BTreeMap<ClientId, Guest>,
     /// Where each queue lives.
-    pub(crate) places: HashMap<QueueId, (ClientId, u16)>,
+    pub(crate) places: IdMap<QueueId, (ClientId, u16)>,
     /// Queues that were told idle and of which the guest still believes that the server thinks them ready.
     pub(crate) lingering: BTreeSet<QueueId>,
     /// Gates whose wish changed.
@@ -42,7 +43,7 @@ impl Guests {
         Guests {
             scheduler,
             table: BTreeMap::new(),
-            places: HashMap::new(),
+            places: IdMap::default(),
             lingering: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             scans: Scans::default(),
@@ -105,6 +106,9 @@ impl Guests {
         });
         if let Some(word) = garbage {
             return Err(format!("its ring holds {word:#x}, which is not an event"));
+        }
+        for edge in &edges {
+            self.preempt_at_once(client, *edge);
         }
         for edge in edges {
             self.read_slot(client, edge.slot, Some(edge.kind), now)?;

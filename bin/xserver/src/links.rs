@@ -7,9 +7,10 @@ use crate::control::Listing;
 use crate::poller::{Poller, Source, Wake};
 use crate::quota::Quota;
 use rustix::io::Result as IoResult;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use xsched_core::id::IdMap;
 use xsched_core::{ClientId, Time};
 use xsched_ipc::Error;
 use xsched_ipc::server::{Connection, is_stuck};
@@ -55,7 +56,7 @@ pub(crate) struct Answer {
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Links {
-    table: HashMap<u32, Link>,
+    table: IdMap<u32, Link>,
     quota: Quota,
     /// A control client that does not read what it asked for costs memory.
     control_quota: Quota,
@@ -66,7 +67,7 @@ pub(crate) struct Links {
 impl Links {
     pub(crate) fn new() -> Links {
         Links {
-            table: HashMap::new(),
+            table: IdMap::default(),
             quota: Quota::new("connections", 4352, 1024),
             control_quota: Quota::new("control connections", 256, 32),
             fresh: 0,

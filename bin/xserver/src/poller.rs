@@ -2,7 +2,7 @@
 //!
 //! The timer is an fd, because the time that epoll itself takes is rounded up to milliseconds on the way.
 
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, Result};
 use rustix::time::{
@@ -39,12 +39,13 @@ pub(crate) enum Wake {
 }
 
 /// The epoll, and its timer.
-#[derive(Debug)]
 pub(crate) struct Poller {
     epoll: OwnedFd,
     timer: OwnedFd,
     /// When the timer rings.
     armed: Option<Time>,
+    /// Room for what epoll says.
+    events: Vec<Event>,
 }
 
 const TIMER: u64 = u64::MAX;
@@ -56,7 +57,7 @@ impl Poller {
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         // Setting it anew takes back that it rang, so that it need not be read.
         epoll::add(&epoll, &timer, EventData::new_u64(TIMER), Wake::EachWrite.flags())?;
-        Ok(Poller { epoll, timer, armed: None })
+        Ok(Poller { epoll, timer, armed: None, events: Vec::with_capacity(256) })
     }
 
     pub(crate) fn add(&self, fd: impl AsFd, source: Source, wake: Wake) -> Result<()> {
@@ -72,22 +73,29 @@ impl Poller {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Waits until something happens or it is `until`, and answers what did.
-    pub(crate) fn wait(&mut self, until: Option<Time>) -> Result<Vec<Source>> {
+    /// Waits until something happens or it is `until`, and puts what did into `sources`, in place of what is there: first those who rang, for
+    /// others may have to be held back for them.
+    pub(crate) fn wait(&mut self, until: Option<Time>, sources: &mut Vec<Source>) -> Result<()> {
+        sources.clear();
         if until != self.armed {
             let spec = Itimerspec { it_interval: timespec(0), it_value: timespec(until.map_or(0, nanos)) };
             timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec)?;
             self.armed = until;
         }
-        let mut events = Vec::with_capacity(256);
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+        self.events.clear();
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
-        if events.iter().any(|event| event.data.u64() == TIMER) {
-            self.armed = None;
+        for event in &self.events {
+            match Source::from_data(event.data) {
+                Some(source) => sources.push(source),
+                None if event.data.u64() == TIMER => self.armed = None,
+                None => {}
+            }
         }
-        Ok(events.iter().filter_map(|event| Source::from_data(event.data)).collect())
+        sources.sort_by_key(|source| !matches!(source, Source::Doorbell(_)));
+        Ok(())
     }
 }
 
@@ -146,6 +154,11 @@ mod tests {
     use std::time::Duration;
     use xsched_ipc::server::{doorbell, now};
 
+    fn wait(poller: &mut Poller, until: Option<Time>) -> Result<Vec<Source>> {
+        let mut sources = Vec::new();
+        poller.wait(until, &mut sources).map(|()| sources)
+    }
+
     fn soon() -> Option<Time> {
         Some(now() + Duration::from_millis(2))
     }
@@ -154,17 +167,17 @@ mod tests {
     fn a_doorbell_that_is_never_read_wakes_once_per_ring() {
         let (mut poller, bell) = (Poller::new().unwrap(), doorbell().unwrap());
         poller.add(&bell, Source::Doorbell(7), Wake::EachWrite).unwrap();
-        assert_eq!(poller.wait(soon()).unwrap(), []);
+        assert_eq!(wait(&mut poller, soon()).unwrap(), []);
         for _ in 0..3 {
             xsched_ipc::guest::ring(bell.as_fd());
-            assert_eq!(poller.wait(None).unwrap(), [Source::Doorbell(7)]);
-            assert_eq!(poller.wait(soon()).unwrap(), []);
+            assert_eq!(wait(&mut poller, None).unwrap(), [Source::Doorbell(7)]);
+            assert_eq!(wait(&mut poller, soon()).unwrap(), []);
         }
         let other_end = bell.try_clone().unwrap();
         poller.remove(&bell);
         drop(bell);
         xsched_ipc::guest::ring(other_end.as_fd());
-        assert_eq!(poller.wait(soon()).unwrap(), []);
+        assert_eq!(wait(&mut poller, soon()).unwrap(), []);
     }
 
     #[test]
@@ -172,16 +185,16 @@ mod tests {
         let (mut poller, bell) = (Poller::new().unwrap(), doorbell().unwrap());
         for _ in 0..3 {
             let until = now() + Duration::from_micros(300);
-            assert_eq!(poller.wait(Some(until)).unwrap(), []);
+            assert_eq!(wait(&mut poller, Some(until)).unwrap(), []);
             assert!(now() >= until);
             // A time that is over is no time to wait.
-            assert_eq!(poller.wait(Some(Time::ZERO)).unwrap(), []);
+            assert_eq!(wait(&mut poller, Some(Time::ZERO)).unwrap(), []);
         }
         poller.add(&bell, Source::Doorbell(1), Wake::EachWrite).unwrap();
         xsched_ipc::guest::ring(bell.as_fd());
         let far = Some(now() + Duration::from_secs(600));
-        assert_eq!(poller.wait(far).unwrap(), [Source::Doorbell(1)]);
-        assert_eq!(poller.wait(soon()).unwrap(), []);
+        assert_eq!(wait(&mut poller, far).unwrap(), [Source::Doorbell(1)]);
+        assert_eq!(wait(&mut poller, soon()).unwrap(), []);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The loop: one thread owns everything, waits for all of it at once, and never waits for anybody in particular.
 //!
-//! Each turn: give a sign of life, hear who has something to say, let the scheduler decide, sleep until the next thing is due.
+//! Each turn: hear who has something to say, give a sign of life, let the scheduler decide, sleep until the next thing is due.
 //! If this process dies or is frozen, its guests notice that the sign of life is missing and run on by themselves.
 
 use crate::control::{self, Answered};
@@ -66,19 +66,19 @@ impl Server {
 
     /// Serves until a signal ends it.
     pub(crate) fn run(mut self) -> Result<()> {
-        let mut next = None;
+        let (mut next, mut sources) = (None, Vec::new());
         while !self.is_ending {
-            let sources = self.poller.wait(self.until(next)).context("epoll_wait failed")?;
+            self.poller.wait(self.until(next), &mut sources).context("epoll_wait failed")?;
             let time = now();
-            self.pulse.beat(time);
-            if self.beat_due <= time {
-                self.beat_due = time + HEARTBEAT_EVERY;
-                self.read_all_rings(time);
-            }
-            for source in sources {
+            for source in sources.drain(..) {
                 self.hear(source, time);
                 // However much there is to hear from one, the others see that the server lives.
                 self.pulse.beat(now());
+            }
+            self.pulse.beat(now());
+            if self.beat_due <= time {
+                self.beat_due = time + HEARTBEAT_EVERY;
+                self.read_all_rings(time);
             }
             if let Err((client, reason)) = self.guests.scan(time)
                 && let Some(link) = self.guests.table.get(&client).map(|guest| guest.link)

@@ -11,12 +11,15 @@
 //! 3. `decision`: the devices where something changed ask the policy; groups that span devices run everywhere or nowhere.
 //! 4. `gates`: what this means for each process is compared with what it was last told; the differences are the operations.
 //! 5. `grants` gives waiting groups their `max_suspend` due, `contention` says who may be preempted, `timers` wakes.
+//!
+//! Before a round, `foresight` knows of some who will be held back for certain.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod contention;
 mod decision;
+mod foresight;
 mod gates;
 mod grants;
 mod placement;

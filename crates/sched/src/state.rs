@@ -7,9 +7,10 @@
 use crate::policy::{HeldIdle, Unit};
 use crate::weights::Weight;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
+use xsched_core::id::IdMap;
 use xsched_core::{ClientId, DeviceId, GroupId, Hint, HintKind, Hints, QueueId, Time};
 
 /// The ready groups of a device, most urgent first.
@@ -20,10 +21,10 @@ pub(crate) type Urgency = (Reverse<i64>, QueueId);
 
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) clients: HashMap<ClientId, Client>,
-    pub(crate) groups: HashMap<GroupId, Group>,
-    pub(crate) queues: HashMap<QueueId, Queue>,
-    pub(crate) devices: HashMap<DeviceId, Device>,
+    pub(crate) clients: IdMap<ClientId, Client>,
+    pub(crate) groups: IdMap<GroupId, Group>,
+    pub(crate) queues: IdMap<QueueId, Queue>,
+    pub(crate) devices: IdMap<DeviceId, Device>,
 }
 
 #[derive(Debug)]

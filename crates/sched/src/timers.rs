@@ -2,8 +2,9 @@
 //!
 //! At most one time per [`Timer`], so the size is bounded by the queues, groups and devices that exist. Absent: a clock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
+use xsched_core::id::IdMap;
 use xsched_core::{DeviceId, GroupId, QueueId, Time};
 
 /// What is to be done.
@@ -29,7 +30,7 @@ pub(crate) enum Timer {
 
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    at: HashMap<Timer, Time>,
+    at: IdMap<Timer, Time>,
     order: BTreeSet<(Time, Timer)>,
 }
 

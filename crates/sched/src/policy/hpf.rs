@@ -20,4 +20,8 @@ impl Policy for Hpf {
     fn preempts(&self, other: i64, own: i64) -> bool {
         other > own
     }
+
+    fn preempts_at_once(&self, other: i64, own: i64) -> bool {
+        other > own
+    }
 }

@@ -37,6 +37,13 @@ pub trait Policy: Send + fmt::Debug {
         true
     }
 
+    /// Whether it certainly does: a running group of priority `own` is held back by the next decision, whatever else is ready, if a
+    /// group of priority `other` becomes ready. Policies that take turns leave it at no.
+    fn preempts_at_once(&self, other: i64, own: i64) -> bool {
+        let _ = (other, own);
+        false
+    }
+
     /// The group is ready on the device, or something about it has changed. A policy that takes over is told of all.
     fn on_ready(&mut self, device: DeviceId, unit: &Unit, now: Time) {
         let _ = (device, unit, now);

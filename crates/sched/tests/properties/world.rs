@@ -83,6 +83,9 @@ impl World {
             // Nothing may be told to it from now on.
             self.told.retain(|&(told, _), _| told != client);
         }
+        if let Event::QueueReady { queue } = event {
+            self.check_foresight(queue);
+        }
         self.model.event(event, self.now);
         self.scheduler.handle(event, self.now);
     }
@@ -94,6 +97,20 @@ impl World {
             Some(_) => self.scheduler.set_policy(PolicyKind::Hpf),
             None => {}
         }
+    }
+
+    /// Whoever is named before a queue becomes ready is held back by the next decision.
+    fn check_foresight(&mut self, queue: QueueId) {
+        self.decide();
+        let named: Vec<ClientId> = self.scheduler.preempted_by(queue).collect();
+        let Some(device) = self.scheduler.queue(queue).map(|queue| queue.device) else { return };
+        assert!(named.iter().all(|&client| !self.scheduler.is_suspended(client, device)));
+        let event = Event::QueueReady { queue };
+        self.model.event(event, self.now);
+        self.scheduler.handle(event, self.now);
+        self.decide();
+        let held = |&client: &ClientId| self.scheduler.is_suspended(client, device);
+        assert!(named.iter().all(held), "{named:?} are preempted by {queue}");
     }
 
     /// Decides until no probe is left to answer, and checks each decision.
