@@ -32,6 +32,20 @@ fn real_library_is_not_opencl_then_there_is_no_platform_and_no_crash() {
 }
 
 #[test]
+fn real_library_lacks_functions_then_those_answer_that_they_are_not_there_and_the_others_work() {
+    let machine = Machine::new();
+    let (source, library) = (machine.folder().join("old.c"), machine.folder().join("libOpenCL.so.0"));
+    let text = "int clGetPlatformIDs(unsigned n, void **p, unsigned *c) { if (n && p) *p = c; if (c) *c = 1; return 0; }";
+    std::fs::write(&source, text).unwrap();
+    let mut cc = machine.command("cc");
+    assert!(cc.args(["-shared", "-o"]).arg(&library).arg(&source).status().unwrap().success());
+    let program = with(&machine, &[("XSCHED_OPENCL_LIB", library.to_str().unwrap())], &["platforms", "job"]);
+    assert_eq!(program.wait_for_end(), End::Exit(99), "the actor says that it has failed");
+    // CL_INVALID_OPERATION
+    assert_eq!(program.whole_output(), ["platforms found", "failed clGetDeviceIDs -59"]);
+}
+
+#[test]
 fn bad_values_then_each_is_reported_once_and_the_program_runs() {
     let machine = Machine::new();
     let _server = machine.strict_server();
