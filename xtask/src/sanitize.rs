@@ -100,7 +100,7 @@ fn cargo(tool: &Tool, tests: &[&str]) -> Result<Command> {
     let (target, host) = (stage::target_dir()?.join(tool.name), nightly::host()?);
     command.args(tool.arguments).args(["--target", &host]).arg("--target-dir").arg(target);
     let (packages, names): (Vec<&str>, Vec<&str>) = tests.iter().partition(|test| test.starts_with('-'));
-    command.args(packages).arg("--").args(names);
+    command.args(packages).args(["--no-fail-fast", "--"]).args(names);
     command.env("RUSTFLAGS", format!("--cfg rustix_use_libc {}", tool.flags));
     command.env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only").env("CARGO_INCREMENTAL", "0");
     command.envs(tool.environment.iter().copied());

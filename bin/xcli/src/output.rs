@@ -5,6 +5,9 @@
 use crate::failure::Failure;
 use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use xsched_core::text::is_printable;
+
+pub(crate) use xsched_core::text::printable;
 
 /// Width for text that is wrapped and goes to no terminal.
 const PAGE: usize = 80;
@@ -42,7 +45,7 @@ impl Output {
 
     /// Writes the result of a command: `value` for `--json`, else `text`.
     pub(crate) fn result(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        let text = if self.json { to_json(value) } else { text() };
+        let text = if self.json { to_json(value) } else { fit_for_a_terminal(&text()) };
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
@@ -57,7 +60,7 @@ impl Output {
         if self.json {
             write_error(&to_json(&serde_json::json!({ "warning": message })));
         } else {
-            write_error(&format!("xcli: {message}\n"));
+            write_error(&fit_for_a_terminal(&format!("xcli: {message}\n")));
         }
     }
 
@@ -66,7 +69,7 @@ impl Output {
         if self.json {
             write_error(&to_json(&serde_json::json!({ "error": failure })));
         } else {
-            write_error(&format!("xcli: {}\n", failure.message));
+            write_error(&fit_for_a_terminal(&format!("xcli: {}\n", failure.message)));
         }
     }
 }
@@ -177,9 +180,9 @@ pub(crate) fn indented(text: &str, first: &str, indent: usize) -> String {
     lines
 }
 
-/// Text from another process, fit for a terminal: control characters become `?`.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+/// Lines of ours in which others may have put something: no more than lines.
+fn fit_for_a_terminal(lines: &str) -> String {
+    lines.chars().map(|c| if c == '\n' || is_printable(c) { c } else { '?' }).collect()
 }
 
 fn to_json(value: &impl Serialize) -> String {
@@ -227,5 +230,6 @@ mod tests {
     #[test]
     fn control_characters_of_other_processes_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\n"), "a?[31mb?");
+        assert_eq!(fit_for_a_terminal("a\u{1b}[31m\u{202e}b\nc\n"), "a?[31m?b\nc\n");
     }
 }

@@ -124,7 +124,7 @@ impl Guest {
         if self.devices.iter().flatten().any(|seen| seen.key == key) {
             return Err(format!("its device {local} is {key}, which it named already"));
         }
-        let id = devices.take(&key);
+        let id = devices.take(&key, self.credentials.uid)?;
         if !self.is_unlogged {
             tracing::info!("{client} {self} uses {id} {key}");
         }

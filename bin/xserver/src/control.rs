@@ -106,7 +106,10 @@ fn set_policy(
     now: Time,
 ) -> Result<Reply, String> {
     rights.check_server(who)?;
-    let new = PolicyKind::parse(name).map_err(|expected| format!("{name:?} is not a policy; {expected}"))?;
+    let new = PolicyKind::parse(name).map_err(|expected| {
+        let start: String = name.chars().take(64).collect();
+        format!("{start:?} is not a policy; {expected}")
+    })?;
     let before = policy_name(guests);
     guests.scheduler.set_policy(new);
     if guests.log.admits(Kind::Change, who.uid, now) {

@@ -1,12 +1,14 @@
 //! Units of suspension: a process alone, or several of one user that joined by a name.
 
-use std::collections::BTreeMap;
+use crate::numbers;
+use std::collections::{BTreeMap, BTreeSet};
 use xsched_core::GroupId;
 
 /// Named groups in use, and the numbers of all.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     named: BTreeMap<(u32, String), Entry>,
+    used: BTreeSet<u32>,
     last: u32,
 }
 
@@ -20,8 +22,9 @@ impl Groups {
     /// A process of user `uid` joins the group `name` of that user, or gets a group of its own.
     pub(crate) fn join(&mut self, uid: u32, name: Option<&str>) -> GroupId {
         let mut fresh = || {
-            self.last += 1;
-            GroupId(self.last)
+            let number = numbers::next(&mut self.last, |number| self.used.contains(&number));
+            self.used.insert(number);
+            GroupId(number)
         };
         let Some(name) = name else { return fresh() };
         let entry = self.named.entry((uid, name.into())).or_insert_with(|| Entry { id: fresh(), members: 0 });
@@ -29,16 +32,18 @@ impl Groups {
         entry.id
     }
 
-    /// It leaves.
-    pub(crate) fn leave(&mut self, uid: u32, name: Option<&str>) {
-        let Some(name) = name else { return };
-        let key = (uid, name.to_owned());
-        if let Some(entry) = self.named.get_mut(&key) {
+    /// It leaves the group that it joined.
+    pub(crate) fn leave(&mut self, uid: u32, name: Option<&str>, group: GroupId) {
+        if let Some(name) = name {
+            let key = (uid, name.to_owned());
+            let Some(entry) = self.named.get_mut(&key) else { return };
             entry.members -= 1;
-            if entry.members == 0 {
-                self.named.remove(&key);
+            if entry.members > 0 {
+                return;
             }
+            self.named.remove(&key);
         }
+        self.used.remove(&group.0);
     }
 }
 
@@ -61,11 +66,16 @@ mod tests {
         let mut groups = Groups::default();
         let job = groups.join(1, Some("job"));
         groups.join(1, Some("job"));
-        groups.leave(1, Some("job"));
+        groups.leave(1, Some("job"), job);
         assert_eq!(groups.join(1, Some("job")), job);
-        groups.leave(1, Some("job"));
-        groups.leave(1, Some("job"));
-        groups.leave(1, Some("job"));
-        assert_ne!(groups.join(1, Some("job")), job);
+        groups.leave(1, Some("job"), job);
+        groups.leave(1, Some("job"), job);
+        groups.leave(1, Some("job"), job);
+        let again = groups.join(1, Some("job"));
+        assert_ne!(again, job);
+        groups.leave(1, Some("job"), again);
+        let alone = groups.join(1, None);
+        groups.leave(1, None, alone);
+        assert!(groups.used.is_empty() && groups.named.is_empty());
     }
 }

@@ -7,6 +7,7 @@ use crate::clients::{Guest, Known};
 use crate::devices::Devices;
 use crate::groups::Groups;
 use crate::logbook::Logbook;
+use crate::numbers;
 use crate::quota::Quota;
 use crate::scans::Scans;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,8 +59,7 @@ impl Guests {
 
     /// A number for the next guest.
     pub(crate) fn new_client(&mut self) -> ClientId {
-        self.last_client += 1;
-        ClientId(self.last_client)
+        ClientId(numbers::next(&mut self.last_client, |number| self.table.contains_key(&ClientId(number))))
     }
 
     /// Takes a guest in. Its queues are read by [`Guests::read_page`].
@@ -86,7 +86,7 @@ impl Guests {
         self.scans.forget(client);
         guest.release();
         guest.keys().for_each(|key| self.devices.put_back(key));
-        self.groups.leave(guest.credentials.uid, guest.group_name.as_deref());
+        self.groups.leave(guest.credentials.uid, guest.group_name.as_deref(), guest.group);
         self.quota.put_back(guest.credentials.uid, guest.readable());
         for (known, _) in guest.queues() {
             self.places.remove(&known.queue);

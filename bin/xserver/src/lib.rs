@@ -15,6 +15,7 @@ mod groups;
 mod guests;
 mod links;
 mod logbook;
+mod numbers;
 mod poller;
 mod quota;
 pub mod rehearsal;

@@ -4,6 +4,7 @@
 //! more is read from it, or prepared for it, until that is empty.
 
 use crate::control::Listing;
+use crate::numbers;
 use crate::poller::{Poller, Source, Wake};
 use crate::quota::Quota;
 use rustix::io::Result as IoResult;
@@ -78,21 +79,21 @@ impl Links {
     /// Takes a connection in. The error says why not, and was said to the peer.
     pub(crate) fn add(&mut self, connection: Connection, now: Time, poller: &Poller) -> Result<(), String> {
         let uid = connection.credentials().uid;
-        let number = self.last.wrapping_add(1);
-        let watch = |_| {
+        let number = numbers::next(&mut self.last, |number| self.table.contains_key(&number));
+        let watch = || {
             poller
                 .add(&connection, Source::Link(number), Wake::Readable)
                 .map_err(|e| format!("epoll_ctl: {e}"))
         };
-        let is_welcome = || match is_stuck() && uid != 0 {
+        let is_welcome = match is_stuck() && uid != 0 {
             true => Err("too many file descriptors of strangers wait to be closed".to_owned()),
-            false => Ok(()),
+            false => self.quota.take(uid, 1),
         };
-        if let Err(reason) = is_welcome().and_then(|()| self.quota.take(uid, 1)).and_then(watch) {
+        let is_in = is_welcome.and_then(|()| watch().inspect_err(|_| self.quota.put_back(uid, 1)));
+        if let Err(reason) = is_in {
             connection.refuse(&reason);
             return Err(reason);
         }
-        self.last = number;
         self.fresh += 1;
         self.table.insert(number, Link { connection, role: Role::Fresh { since: now } });
         Ok(())

@@ -78,6 +78,9 @@ pub enum Reply {
     Refused(String),
 }
 
+/// Bytes of one answer: several times what a server with all the queues that it takes would say. One that never ends is not a server.
+const MOST_OF_AN_ANSWER: usize = 512 << 20;
+
 /// Connects to the server at `path`. Every step, this one and each later call, ends within `patience`.
 pub fn connect(path: &Path, patience: Duration) -> Result<ControlConnection, Error> {
     let socket = socket::connect(Deadline::new(path, patience))?;
@@ -105,10 +108,20 @@ impl ControlConnection {
 
     /// Asks, and waits for all of the answer: the processes, if it was about them, and the reply that ends it.
     pub fn ask(&self, request: &Request) -> Result<(Vec<ClientStatus>, Reply), Error> {
+        self.ask_for(request, MOST_OF_AN_ANSWER)
+    }
+
+    fn ask_for(&self, request: &Request, most: usize) -> Result<(Vec<ClientStatus>, Reply), Error> {
         self.send(request)?;
         let mut clients: Vec<ClientStatus> = Vec::new();
+        let mut length = 0;
         loop {
-            match self.receive()? {
+            let (reply, bytes) = self.receive_some()?;
+            length += bytes;
+            if length > most {
+                return Err(Garbage::Field("the answer, which has no end,").into());
+            }
+            match reply {
                 Reply::Client(part) => match clients.last_mut().filter(|last| last.client == part.client) {
                     Some(last) => last.queues.extend(part.queues),
                     None => clients.push(part),
@@ -126,10 +139,18 @@ impl ControlConnection {
 
     /// The next reply. A refusal to talk at all (another version, too many connections) is an error.
     pub fn receive(&self) -> Result<Reply, Error> {
+        self.receive_some().map(|(reply, _)| reply)
+    }
+
+    /// With its length in bytes.
+    fn receive_some(&self) -> Result<(Reply, usize), Error> {
         let deadline = Deadline::new(&self.path, self.patience);
         let mut answer = socket::receive(self.socket.as_fd(), "the request", deadline)?;
         match crate::guest::open(answer.bytes()?)? {
-            (Kind::Reply, body) => Ok(serde_json::from_slice(body).map_err(|_| Garbage::Field("the reply"))?),
+            (Kind::Reply, body) => {
+                let reply = serde_json::from_slice(body).map_err(|_| Garbage::Field("the reply"))?;
+                Ok((reply, body.len()))
+            }
             (kind, _) => Err(Garbage::Kind(kind as u16).into()),
         }
     }
@@ -216,6 +237,36 @@ mod tests {
             })
             .collect();
         assert!(packets.len() > 1 && numbers.into_iter().eq(0..3000));
+    }
+
+    #[test]
+    fn an_answer_that_has_no_end_is_given_up() {
+        let (ours, theirs) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::SEQPACKET,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        let status = ClientStatus {
+            client: ClientId(1),
+            pid: 1,
+            uid: 1,
+            program: "p".into(),
+            group: GroupId(1),
+            group_name: None,
+            refused_priority: None,
+            queues: Vec::new(),
+        };
+        let packets = Reply::Client(status).to_packets().unwrap();
+        let server = std::thread::spawn(move || {
+            while rustix::net::send(&theirs, &packets[0], rustix::net::SendFlags::NOSIGNAL).is_ok() {}
+        });
+        let asker = ControlConnection::new(ours, Path::new("here"), Duration::from_secs(20));
+        let error = asker.ask_for(&Request::List, 100_000).unwrap_err();
+        assert!(error.to_string().contains("no end"), "{error}");
+        drop(asker);
+        server.join().unwrap();
     }
 
     proptest! {

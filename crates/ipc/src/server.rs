@@ -99,11 +99,8 @@ impl Listener {
             }
             _ => rustix::fs::unlink(path).map_err(on_path("remove the stale socket"))?,
         }
-        let socket = socket::new()?;
-        rustix::net::bind(&socket, &socket::address(path)?).map_err(on_path("bind"))?;
+        let socket = bind(path, if public { 0o666 } else { 0o600 })?;
         let listener = Listener { socket, path: path.into(), _lock: lock };
-        let mode = if public { 0o666 } else { 0o600 };
-        rustix::fs::chmod(path, Mode::from_raw_mode(mode)).map_err(on_path("chmod"))?;
         rustix::net::listen(&listener.socket, 128).map_err(on_path("listen"))?;
         Ok(listener)
     }
@@ -245,6 +242,19 @@ fn hello(body: &[u8], mut fds: Strange) -> Result<Message, Error> {
     }
 }
 
+/// A socket with this mode at `path`. It has the mode before it has the path: whoever may write to the folder could put a link to
+/// another file in its place, and a chmod(2) would follow that.
+fn bind(path: &Path, mode: u32) -> Result<OwnedFd, Error> {
+    let on_path = |call| move |errno| Error::Path { call, path: path.into(), errno };
+    let (socket, address) = (socket::new()?, socket::address(path)?);
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode)).map_err(on_path("fchmod"))?;
+    let mask = rustix::process::umask(Mode::empty());
+    let bound = rustix::net::bind(&socket, &address);
+    rustix::process::umask(mask);
+    bound.map_err(on_path("bind"))?;
+    Ok(socket)
+}
+
 /// The lock file beside a socket; it holds the pid of its holder.
 #[derive(Debug)]
 struct Lock {
@@ -278,6 +288,10 @@ impl Lock {
                 Ok(there) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) => {}
                 _ => continue,
             }
+            // Where others may write too, somebody could have put a link to a file of ours here.
+            if FileType::from_raw_mode(ours.st_mode) != FileType::RegularFile || ours.st_nlink != 1 {
+                return Err(on_path("take as a lock file what is not a file of its own at")(Errno::PERM));
+            }
             rustix::fs::ftruncate(&file, 0).map_err(on_path("truncate"))?;
             rustix::io::write(&file, format!("{}\n", std::process::id()).as_bytes())
                 .map_err(on_path("write"))?;
@@ -289,5 +303,50 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         let _ = rustix::fs::unlink(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sockets_mode_is_what_it_should_be_whatever_the_umask() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        for mask in [0o077, 0o000] {
+            rustix::process::umask(Mode::from_raw_mode(mask));
+            for (public, mode) in [(true, 0o666), (false, 0o600)] {
+                let listener = Listener::bind(&path, public).unwrap();
+                assert_eq!(rustix::fs::lstat(&path).unwrap().st_mode & 0o777, mode);
+                drop(listener);
+            }
+        }
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_link_to_another_file_is_refused_and_that_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (precious, path) = (folder.path().join("precious"), folder.path().join("s"));
+        std::fs::write(&precious, "kept").unwrap();
+        let lock = folder.path().join("s.lock");
+        std::fs::hard_link(&precious, &lock).unwrap();
+        let error = Listener::bind(&path, false).unwrap_err().to_string();
+        assert!(error.contains("not a file of its own") && error.contains("s.lock"), "{error}");
+        std::fs::remove_file(&lock).unwrap();
+        std::os::unix::fs::symlink(&precious, &lock).unwrap();
+        assert!(Listener::bind(&path, false).is_err());
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "kept");
+        std::fs::remove_file(&lock).unwrap();
+        Listener::bind(&path, false).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_would_be_an_abstract_name_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"\0name"));
+        assert!(Listener::bind(path, false).is_err());
+        assert!(socket::address(path).is_err());
     }
 }

@@ -4,10 +4,12 @@ use object::Endianness;
 use object::elf::{EM_NONE, FileHeader32, FileHeader64, PF_X, PT_LOAD};
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader};
+use rustix::fs::OFlags;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A program as far as the loader is concerned.
@@ -44,7 +46,12 @@ pub(crate) fn is_binary(path: &Path) -> bool {
 
 /// Reads the beginning of a file; `None` if it cannot be read or is something else.
 pub(crate) fn read(path: &Path) -> Option<Executable> {
-    let mut file = File::open(path).ok()?;
+    // Opening a FIFO would wait for somebody who writes to it.
+    let mut options = File::options();
+    let mut file = options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
     let mut head = Vec::new();
     // The kernel reads 256 bytes.
     file.by_ref().take(256).read_to_end(&mut head).ok()?;
@@ -134,5 +141,15 @@ mod tests {
         for path in ["/etc/passwd", "/dev/null", "/nonexistent", "/"] {
             assert_eq!(read(Path::new(path)), None, "{path}");
         }
+    }
+    #[test]
+    fn a_fifo_is_no_program_and_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let (sender, answer) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(read(&fifo)));
+        assert_eq!(answer.recv_timeout(std::time::Duration::from_secs(20)), Ok(None));
     }
 }
