@@ -1,11 +1,12 @@
 //! Runs tests under tools that see what a test alone does not: data races, memory errors, undefined behaviour.
 //!
-//! What each tool covers is the table below, what none covers is in docs/design/0007. All system calls go through libc here
+//! What each tool covers is the table below, what none covers is in docs/design/0012. A tool that reports nothing may also be one that sees
+//! nothing, so each is first shown a fault. All system calls go through libc here
 //! (`rustix_use_libc`), where the tools see them; the product makes them itself.
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::nightly::{self, Wish};
 use crate::stage;
@@ -28,6 +29,8 @@ pub(crate) struct Tool {
     arguments: &'static [&'static str],
     flags: &'static str,
     environment: &'static [(&'static str, &'static str)],
+    /// A program with a fault, and what the tool says of it. Miri needs none: it is an interpreter, what it does not see does not happen.
+    fault: Option<(&'static str, &'static str)>,
     /// One run for each: packages, and which of their tests.
     runs: &'static [&'static [&'static str]],
 }
@@ -39,7 +42,15 @@ pub(crate) const THREAD: Tool = Tool {
     components: &["rust-src"],
     arguments: &["test", "-Zbuild-std"],
     flags: "-Zsanitizer=thread",
-    environment: &[("TSAN_OPTIONS", "halt_on_error=1")],
+    environment: &[("TSAN_OPTIONS", "halt_on_error=1:die_after_fork=0")],
+    fault: Some((
+        "static mut N: u64 = 0;
+         fn main() {
+             let add = || (0..1000).for_each(|_| unsafe { N = std::hint::black_box(N) + 1 });
+             std::thread::scope(|scope| { scope.spawn(add); add(); });
+         }",
+        "data race",
+    )),
     runs: &[&[
         "--package=xsched-hal",
         "--package=xsched-queue",
@@ -58,6 +69,13 @@ pub(crate) const ADDRESS: Tool = Tool {
     flags: "-Zsanitizer=address",
     // What a program maps or leaks for good is not lost: a guest's page and queues are.
     environment: &[("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=1")],
+    fault: Some((
+        "fn main() {
+             let gone = { let b = Box::new(7); &raw const *b };
+             println!(\"{}\", unsafe { std::hint::black_box(gone).read() });
+         }",
+        "heap-use-after-free",
+    )),
     runs: &[&[
         "--package=xsched-hal",
         "--package=xsched-queue",
@@ -77,6 +95,7 @@ pub(crate) const MIRI: Tool = Tool {
     arguments: &["miri", "test"],
     flags: "",
     environment: &[("MIRIFLAGS", "-Zmiri-disable-isolation -Zmiri-many-seeds=0..2"), ("PROPTEST_CASES", "2")],
+    fault: None,
     runs: &[
         &["--package=xsched-core", "--package=xsched-hal", "--package=xsched-queue", "--lib"],
         &["--package=xsched-ipc", "--lib", "wire::", "ring::", "address::"],
@@ -88,6 +107,11 @@ pub(crate) fn run(tool: &Tool, args: &Args) -> Result<Tally> {
     let mut tally = Tally::default();
     if !args.wish.fulfil(tool.components, &[])? {
         return Ok(tally);
+    }
+    if let Some((program, says)) = tool.fault {
+        println!("a fault that is there must be seen: {says}");
+        see(tool, program, says)?;
+        tally.pass(1);
     }
     for tests in tool.runs {
         tally.add_run(&mut cargo(tool, tests)?)?;
@@ -105,4 +129,28 @@ fn cargo(tool: &Tool, tests: &[&str]) -> Result<Command> {
     command.env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only").env("CARGO_INCREMENTAL", "0");
     command.envs(tool.environment.iter().copied());
     Ok(command)
+}
+
+/// Fails if the tool does not see the fault of a program.
+fn see(tool: &Tool, program: &str, says: &str) -> Result<()> {
+    let folder = stage::target_dir()?.join(tool.name);
+    std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let (source, built) = (folder.join("fault.rs"), folder.join("fault"));
+    std::fs::write(&source, program).with_context(|| format!("writing {}", source.display()))?;
+    let mut rustc = Command::new("rustup");
+    // The standard library may be any: the fault is not there.
+    rustc.args([
+        "run",
+        "nightly",
+        "rustc",
+        "-Awarnings",
+        "-Cunsafe-allow-abi-mismatch=sanitizer",
+        tool.flags,
+    ]);
+    let status = rustc.arg(&source).arg("-o").arg(&built).status().context("starting rustc")?;
+    ensure!(status.success(), "{rustc:?} failed ({status})");
+    let output = Command::new(&built).output().with_context(|| format!("starting {}", built.display()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.status.success() && said.contains(says), "{} does not see a {says}: {said}", tool.name);
+    Ok(())
 }

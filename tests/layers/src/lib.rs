@@ -4,6 +4,7 @@
 //! [`source`] their files as tokens, [`rules`] holds one against the other. The tests are in `tests/`. What a rule says when it
 //! is broken is written for somebody who sees the project for the first time.
 
+pub mod others;
 pub mod rules;
 pub mod source;
 pub mod table;

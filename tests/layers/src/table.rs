@@ -95,3 +95,18 @@ pub const NOT_IN_SCHED: &[&str] = &[
     "std::process",
     "std::os",
 ];
+
+/// Licences that a crate of others may have; where it offers a choice, one of these must be in it. A product of ours is given out under
+/// Apache-2.0, so what is linked into it must not ask for more than to be named.
+pub const LICENCES: &[&str] =
+    &["Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0"];
+
+/// Crates of others that nothing here may use, not even through another: name, why, what instead.
+pub const BANNED: &[(&str, &str)] = &[
+    ("openssl-sys", "a C library with a life of its own; nothing here speaks TLS"),
+    ("parking_lot", "loom cannot look into its locks; std's are as good"),
+    ("paste", "archived; macro_rules can do without"),
+    ("linkme", "explicit lists read better"),
+    ("inventory", "explicit lists read better"),
+    ("ctor", "nothing of ours runs in a program before its main"),
+];

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use test_layers::source::{Source, read_all};
 use test_layers::workspace::Member;
-use test_layers::{rules, workspace};
+use test_layers::{others, rules, workspace};
 
 /// The source of the members chosen, each less its tests, benchmarks and build script.
 fn sources(is_chosen: impl Fn(&str) -> bool) -> Vec<Source> {
@@ -49,4 +49,11 @@ fn guests_neither_end_nor_print() {
     let sources = sources(rules::is_guest);
     assert!(!sources.is_empty());
     demand(rules::guests_do_not_end_or_print(&sources));
+}
+
+#[test]
+fn crates_of_others_come_from_one_place_under_licences_that_fit_and_none_is_banned() {
+    let others = others::read();
+    assert!(others.len() > 30, "cargo metadata lists what is used");
+    demand(others.iter().flat_map(others::breaches).collect());
 }
