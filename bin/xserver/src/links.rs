@@ -19,11 +19,18 @@ use xsched_ipc::server::{Connection, is_stuck};
 /// How long somebody may be silent before it said what it wants.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// Files of the server's own, and some for those who are to be told that there is no room.
+const OWN_FILES: usize = 64;
+/// Of each connection: its socket, and its process.
+const FILES_OF_A_LINK: usize = 2;
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) connection: Connection,
     pub(crate) role: Role,
+    /// Files that it keeps open here.
+    files: usize,
 }
 
 /// What it is.
@@ -61,16 +68,21 @@ pub(crate) struct Links {
     quota: Quota,
     /// A control client that does not read what it asked for costs memory.
     control_quota: Quota,
+    /// Of those that this process may have open: a guest may bring some.
+    files: Quota,
     fresh: usize,
     last: u32,
 }
 
 impl Links {
-    pub(crate) fn new() -> Links {
+    /// For a process that may have so many files open.
+    pub(crate) fn new(most_files: usize) -> Links {
+        let files = most_files.saturating_sub(OWN_FILES);
         Links {
             table: IdMap::default(),
             quota: Quota::new("connections", 4352, 1024),
             control_quota: Quota::new("control connections", 256, 32),
+            files: Quota::new("open files", files, files / 2),
             fresh: 0,
             last: 0,
         }
@@ -89,19 +101,36 @@ impl Links {
             true => Err("too many file descriptors of strangers wait to be closed".to_owned()),
             false => self.quota.take(uid, 1),
         };
-        let is_in = is_welcome.and_then(|()| watch().inspect_err(|_| self.quota.put_back(uid, 1)));
+        let has_files = is_welcome.and_then(|()| {
+            self.files.take(uid, FILES_OF_A_LINK).inspect_err(|_| self.quota.put_back(uid, 1))
+        });
+        let is_in = has_files.and_then(|()| {
+            watch().inspect_err(|_| {
+                self.files.put_back(uid, FILES_OF_A_LINK);
+                self.quota.put_back(uid, 1);
+            })
+        });
         if let Err(reason) = is_in {
             connection.refuse(&reason);
             return Err(reason);
         }
         self.fresh += 1;
-        self.table.insert(number, Link { connection, role: Role::Fresh { since: now } });
+        self.table
+            .insert(number, Link { connection, role: Role::Fresh { since: now }, files: FILES_OF_A_LINK });
         Ok(())
     }
 
     /// The link with this number, if it is still there.
     pub(crate) fn get(&self, number: u32) -> Option<&Link> {
         self.table.get(&number)
+    }
+
+    /// The link will keep so many more files open. The error says why it may not.
+    pub(crate) fn take_files(&mut self, number: u32, count: usize) -> Result<(), String> {
+        let Some(link) = self.table.get_mut(&number) else { return Ok(()) };
+        self.files.take(link.connection.credentials().uid, count)?;
+        link.files += count;
+        Ok(())
     }
 
     /// A link has said what it is.
@@ -130,7 +159,9 @@ impl Links {
             Role::Guest { doorbell, .. } => poller.remove(doorbell),
             Role::Control(_) => self.control_quota.put_back(link.connection.credentials().uid, 1),
         }
-        self.quota.put_back(link.connection.credentials().uid, 1);
+        let uid = link.connection.credentials().uid;
+        self.quota.put_back(uid, 1);
+        self.files.put_back(uid, link.files);
         Some(link)
     }
 
@@ -153,7 +184,7 @@ impl Links {
     ) -> Result<(), Error> {
         // Bounded, so that a long list does not keep others waiting.
         const ROUNDS: usize = 64;
-        let Some(Link { connection, role: Role::Control(answer) }) = self.table.get_mut(&number) else {
+        let Some(Link { connection, role: Role::Control(answer), .. }) = self.table.get_mut(&number) else {
             return Ok(());
         };
         for _ in 0..ROUNDS {
@@ -193,5 +224,40 @@ impl Answer {
     /// The client got all of it.
     pub(crate) fn is_over(&self) -> bool {
         self.outbox.is_empty() && self.listing.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+    fn connection() -> (Connection, OwnedFd) {
+        let flags = SocketFlags::CLOEXEC;
+        let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
+        let (ours, theirs) = pair.unwrap();
+        (Connection::new(ours).unwrap(), theirs)
+    }
+
+    #[test]
+    fn who_would_take_more_files_than_there_are_is_refused_and_gives_back_what_he_had() {
+        let (mut links, poller) = (Links::new(OWN_FILES + 12), Poller::new().unwrap());
+        // Root gets all of them, others half.
+        let most = if rustix::process::geteuid().is_root() { 12 } else { 6 };
+        let mut peers = Vec::new();
+        let mut add = |links: &mut Links| {
+            let (connection, peer) = connection();
+            peers.push(peer);
+            links.add(connection, Time::ZERO, &poller)
+        };
+        add(&mut links).unwrap();
+        links.take_files(1, most - 2).unwrap();
+        assert!(add(&mut links).unwrap_err().contains("too many open files"));
+        assert!(links.take_files(1, 1).is_err());
+        links.remove(1, &poller).unwrap();
+        (0..most / FILES_OF_A_LINK).for_each(|_| add(&mut links).unwrap());
+        assert!(add(&mut links).is_err());
+        links.numbers().into_iter().for_each(|number| drop(links.remove(number, &poller)));
+        assert_eq!((links.files.taken(), links.quota.taken(), links.has_fresh()), (0, 0, false));
     }
 }

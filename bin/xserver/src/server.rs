@@ -55,7 +55,7 @@ impl Server {
             listener,
             _signals: signals,
             pulse: Pulse::create()?,
-            links: Links::new(),
+            links: Links::new(most_files()),
             guests: Guests::new(scheduler),
             rights,
             beat_due: Time::ZERO,
@@ -225,11 +225,14 @@ impl Server {
         newcomer: &mut Newcomer,
         time: Time,
     ) -> Result<Option<i64>, Error> {
-        let Some(link) = self.links.get(number) else { return Ok(None) };
-        let who = link.connection.credentials();
         if self.guests.table.len() >= MOST_GUESTS {
             return Err(Error::Refused(format!("{MOST_GUESTS} processes are attached already")));
         }
+        let lent = newcomer.control.as_ref().map_or(0, |control| control.remote.fds.len());
+        // Its doorbell, and what it lends.
+        self.links.take_files(number, 1 + lent).map_err(Error::Refused)?;
+        let Some(link) = self.links.get(number) else { return Ok(None) };
+        let who = link.connection.credentials();
         let (hints, asked) = self.rights.clamp(who, newcomer.hello.hints);
         if let Some(asked) = asked.filter(|_| self.guests.log.admits(Kind::Clamped, who.uid, time)) {
             tracing::warn!(
@@ -332,4 +335,10 @@ impl Server {
             _ => None,
         }
     }
+}
+
+/// How many files this process may have open.
+fn most_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
