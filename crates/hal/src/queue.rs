@@ -29,6 +29,18 @@ pub trait HwQueue: Any + Send + Sync {
     /// Puts a mark behind everything launched so far.
     fn mark(&self) -> Result<Box<dyn Mark>, Error>;
 
+    /// The same, for a thread that launches nothing on the queue itself and so may come between any two calls of those who do. As provided,
+    /// it is an ordinary mark; platforms on which that could be seen (it would order queues, or get into what a thread records) look at the
+    /// whole queue instead, or refuse.
+    fn tail(&self) -> Result<Box<dyn Mark>, Error> {
+        self.mark()
+    }
+
+    /// Whether [`HwQueue::tail`] can be had at all. Always the same answer.
+    fn has_tail(&self) -> bool {
+        true
+    }
+
     /// Level 2, if the queue has it. Always the same answer.
     fn deactivate(&self) -> Option<&dyn Deactivate> {
         None

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 use xsched_core::Time;
-use xsched_hal::{HwQueue, Mark};
+use xsched_hal::{Error, HwQueue, Mark};
 
 /// What the user may set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Window {
     marks: VecDeque<(u64, Box<dyn Mark>)>,
     /// The newest command that has a mark behind it.
     marked: u64,
+    /// The newest mark is a tail's, which may also wait for what is launched later.
+    is_tailed: bool,
     /// Commands known to be done.
     completed: u64,
     /// When that was last found to have grown, or the queue began to be busy; and whether the queue was busy ever since.
@@ -126,15 +128,34 @@ impl Window {
         }
     }
 
-    /// Puts a mark behind command number `begun`, the newest. A queue that refuses the mark goes without.
+    /// Puts a mark behind command number `begun`, the newest, on the thread that launched it. A queue that refuses the mark goes without.
     pub fn mark(&mut self, begun: u64, queue: &dyn HwQueue) {
+        if begun > self.marked && std::mem::take(&mut self.is_tailed) {
+            // A tail's mark may tell nothing as long as the queue is busy, and would hide the progress of those behind it.
+            self.marks.pop_back();
+        }
+        if begun > self.marked && self.marks.len() == MARKS {
+            // The newest is the one that tells when all is done.
+            self.marks.pop_back();
+        }
+        self.put(begun, || queue.mark());
+    }
+
+    /// The same on a thread that launches nothing.
+    pub fn tail(&mut self, begun: u64, queue: &dyn HwQueue) {
+        self.is_tailed |= self.put(begun, || queue.tail());
+    }
+
+    fn put(&mut self, begun: u64, mark: impl FnOnce() -> Result<Box<dyn Mark>, Error>) -> bool {
         if self.marks.len() < MARKS
             && begun > self.marked
-            && let Ok(mark) = queue.mark()
+            && let Ok(mark) = mark()
         {
             self.marks.push_back((begun, mark));
             self.marked = begun;
+            return true;
         }
+        false
     }
 
     /// Looks which marks are complete, of `launched` commands in all. Returns whether there was progress.
@@ -147,6 +168,7 @@ impl Window {
             reached = Some(*begun);
             self.marks.pop_front();
         }
+        self.is_tailed &= !self.marks.is_empty();
         let looked = self.looked.replace(now);
         let Some(reached) = reached.filter(|r| *r > self.completed) else { return false };
         if let Some((since, true)) = self.progress {
@@ -167,6 +189,7 @@ impl Window {
         while self.marks.front().is_some_and(|(b, _)| *b <= begun) {
             self.marks.pop_front();
         }
+        self.is_tailed &= !self.marks.is_empty();
         if let Some((since, true)) = self.progress {
             let unseen = now.since(self.looked.unwrap_or(since));
             self.learn(begun - self.completed, now.since(since), unseen);
@@ -236,7 +259,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use xsched_core::DeviceKey;
-    use xsched_hal::{Error, HwCommand};
+    use xsched_hal::HwCommand;
 
     const SETTINGS: Settings = Settings { work: Duration::from_millis(1), threshold: None };
 
@@ -266,6 +289,10 @@ mod tests {
         }
         fn mark(&self) -> Result<Box<dyn Mark>, Error> {
             Ok(Box::new(FakeMark(self.1.load(Ordering::Relaxed), self.2.clone())))
+        }
+        fn tail(&self) -> Result<Box<dyn Mark>, Error> {
+            // As of a queue that is never seen idle.
+            Ok(Box::new(FakeMark(u64::MAX, self.2.clone())))
         }
     }
 
@@ -407,6 +434,22 @@ mod tests {
         assert_eq!(run.launch_all(), 0);
         run.pass(Duration::from_micros(1));
         assert_eq!(run.launch_all(), 10_000);
+    }
+
+    #[test]
+    fn a_tail_of_a_busy_queue_does_not_hide_the_progress_of_what_is_launched_behind_it() {
+        let mut run = Run::new();
+        assert!(run.launch());
+        run.launched += 1;
+        run.window.tail(run.launched, &run.queue);
+        assert!(run.window.has_mark_behind(run.launched));
+        run.done(run.launched);
+        run.window.look(run.launched, run.now);
+        assert_eq!(run.window.completed(), 1, "the tail does not know");
+        assert!(run.launch());
+        run.done(run.launched);
+        run.window.look(run.launched, run.now);
+        assert_eq!(run.window.completed(), run.launched);
     }
 
     #[test]

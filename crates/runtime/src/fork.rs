@@ -6,13 +6,61 @@
 
 use crate::{guest, registry};
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 static LIFE: AtomicU64 = AtomicU64::new(1);
 
 /// Counts up in the child of every fork.
 pub(crate) fn life() -> u64 {
     LIFE.load(Ordering::Acquire)
+}
+
+/// A value that each process has for itself: the child of a fork finds a fresh one, because a lock in its parent's may be held by a
+/// thread that the child does not have.
+#[derive(Debug)]
+pub struct PerLife<T> {
+    current: AtomicPtr<Lived<T>>,
+}
+
+#[derive(Debug)]
+struct Lived<T> {
+    life: u64,
+    value: T,
+}
+
+impl<T> Default for PerLife<T> {
+    fn default() -> PerLife<T> {
+        PerLife::new()
+    }
+}
+
+impl<T> PerLife<T> {
+    /// Made at the first use, for a `static`.
+    pub const fn new() -> PerLife<T> {
+        PerLife { current: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+}
+
+impl<T: Default + Send + Sync + 'static> PerLife<T> {
+    /// This process's value.
+    pub fn get(&self) -> &'static T {
+        let life = life();
+        let mut current = self.current.load(Ordering::Acquire);
+        // SAFETY: null or a leaked box, here and below, so that whatever was stored stays valid.
+        while unsafe { current.as_ref() }.is_none_or(|lived| lived.life != life) {
+            let fresh = Box::into_raw(Box::new(Lived { life, value: T::default() }));
+            match self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => current = fresh,
+                Err(other) => {
+                    // SAFETY: nobody else has seen `fresh`.
+                    drop(unsafe { Box::from_raw(fresh) });
+                    current = other;
+                }
+            }
+        }
+        // SAFETY: as above; the loop ends with a pointer that is not null.
+        unsafe { &(*current).value }
+    }
 }
 
 unsafe extern "C" {

@@ -25,6 +25,7 @@ mod signals;
 mod thread;
 mod watcher;
 
+pub use fork::PerLife;
 pub use guest::guest;
 pub use queue::{Launched, Queue, Refused};
 pub use registry::Registry;

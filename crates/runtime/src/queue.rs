@@ -125,7 +125,8 @@ impl Queue {
 
     /// The native queue is about to be released by its owner: nothing of ours begins to use it any more. False if something of ours may be
     /// using it at this moment (this is a callback, and some thread, perhaps this one, is in a call of ours): then it must outlive that.
-    pub(crate) fn release(&'static self) -> bool {
+    /// Called once, by whoever took the queue out of its registry.
+    pub fn release(&'static self) -> bool {
         let _errno = errno::Keep::new();
         self.gone.store(GOING, Ordering::SeqCst);
         // Whoever has the lock clears up: this thread if it is to be had soon, else the one that has it, or gets it next.
@@ -140,6 +141,11 @@ impl Queue {
             std::thread::sleep(LOOK_AGAIN);
         }
         false
+    }
+
+    /// Whether a release that answered false has come to its end meanwhile.
+    pub fn is_released(&self) -> bool {
+        self.gone.load(Ordering::SeqCst) == THERE
     }
 
     /// Takes out what belongs to a native queue that is gone. Once: by whoever takes the state on.
@@ -164,16 +170,14 @@ impl Queue {
     #[inline]
     pub fn launch<R>(&'static self, call: impl FnOnce() -> R) -> Result<(R, Launched), Refused> {
         let begun = self.slot.activity.begin();
-        if begun.was_idle {
-            self.raise();
-        }
+        let is_told = begun.was_idle && self.raise();
         let gate = self.gate().state();
         if !gate.is_free() {
             self.admit(gate, begun.then)?;
         }
         let result = thread::nested(call);
         self.slot.activity.end();
-        if gate.is_awaited() || gate.is_windowed() {
+        if is_told || gate.is_awaited() || gate.is_windowed() {
             self.mark(gate, begun.then);
         }
         Ok((result, Launched { then: begun.then, was_idle: begun.was_idle }))
@@ -230,6 +234,17 @@ impl Queue {
         self.index.is_some()
     }
 
+    /// Nobody holds it back, waits for it or may want its place: a launch goes straight through.
+    #[inline]
+    pub fn is_free(&self) -> bool {
+        self.gate().state().is_free()
+    }
+
+    /// The native queue; `None` if it is gone, or if another thread is at work on it.
+    pub fn hw(&'static self) -> Option<Arc<dyn HwQueue>> {
+        self.with(|inner| inner.hw.clone()).flatten()
+    }
+
     /// Whether commands run in the order of their launches.
     pub fn is_in_order(&self) -> bool {
         self.in_order.load(Ordering::Relaxed) != 0
@@ -257,16 +272,19 @@ impl Queue {
         Settings { work: self.guest.config.window, threshold: self.guest.config.auto_xqueue_threshold }
     }
 
+    /// The queue is ready. Returns whether the server had to be told.
     #[cold]
-    fn raise(&self) {
+    fn raise(&self) -> bool {
         if self.index.is_none() {
             let _errno = errno::Keep::new();
             self.beyond(Beyond::begin).into_iter().for_each(|edge| self.guest.tell(edge));
         }
-        if self.slot.activity.raise() {
+        let is_told = self.slot.activity.raise();
+        if is_told {
             let _errno = errno::Keep::new();
             self.tell(EdgeKind::Ready);
         }
+        is_told
     }
 
     /// What becomes of all queues that have no slot in the page, by something that happens to this one.
@@ -324,14 +342,17 @@ impl Queue {
         }
     }
 
-    /// After a launch while others wait or may come: progress is marked now and then.
+    /// After a launch while others wait or may come (or, after one that the server was told of, are about to): progress is marked now and
+    /// then, and each time on a queue whose end nobody else can find.
     #[cold]
     fn mark(&'static self, gate: GateState, then: Snapshot) {
         let _errno = errno::Keep::new();
-        self.with(|Inner { hw, window, .. }| {
-            if let Some(hw) = hw {
-                window.launched(then.begun(), &**hw, self.settings());
+        self.with(|Inner { hw, window, .. }| match hw {
+            Some(hw) if !hw.has_tail() && (gate.is_awaited() || !gate.is_windowed()) => {
+                window.mark(then.begun(), &**hw)
             }
+            Some(hw) if !gate.is_free() => window.launched(then.begun(), &**hw, self.settings()),
+            _ => {}
         });
         if self.index.is_none() {
             self.beyond(Beyond::move_on).into_iter().for_each(|edge| self.guest.tell(edge));
@@ -365,7 +386,7 @@ impl Queue {
             let hw = hw.as_ref()?;
             // A mark of ours only behind a queue that did not move since the last look.
             if *watched == Some(now) && !window.has_mark_behind(now.begun()) {
-                window.mark(now.begun(), &**hw);
+                window.tail(now.begun(), &**hw);
                 let _ = hw.flush();
             }
             *watched = Some(now);

@@ -4,11 +4,11 @@
 //! version, which changes whenever a handle comes or goes (handles are reused by the vendor). Only what is not
 //! remembered takes the lock.
 
-use crate::fork;
+use crate::fork::PerLife;
 use crate::queue::Queue;
 use crate::thread::{self, Remembered};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 /// One version for all registries, never 0, so that a remembered queue belongs to one registry only.
@@ -17,20 +17,14 @@ static VERSION: AtomicU64 = AtomicU64::new(1);
 /// The queues of a platform in this process, by native handle.
 #[derive(Debug, Default)]
 pub struct Registry {
-    table: AtomicPtr<Table>,
-}
-
-#[derive(Debug)]
-struct Table {
-    /// The life of the process that it belongs to: the child of a fork starts with an empty table and an unlocked lock.
-    life: u64,
-    queues: Mutex<BTreeMap<usize, &'static Queue>>,
+    /// The child of a fork starts with an empty table.
+    table: PerLife<Mutex<BTreeMap<usize, &'static Queue>>>,
 }
 
 impl Registry {
     /// An empty registry, for a `static`.
     pub const fn new() -> Registry {
-        Registry { table: AtomicPtr::new(std::ptr::null_mut()) }
+        Registry { table: PerLife::new() }
     }
 
     /// The queue with this handle.
@@ -92,23 +86,21 @@ impl Registry {
         queue.is_none_or(Queue::release)
     }
 
+    /// Takes a queue out and leaves it to the caller, who releases it later: its native queue goes, but has work left.
+    #[must_use]
+    pub fn take(&self, handle: usize) -> Option<&'static Queue> {
+        let queue = self.queues().and_then(|mut queues| queues.remove(&handle));
+        VERSION.fetch_add(1, Ordering::AcqRel);
+        queue
+    }
+
+    /// Every queue that is in, with its handle.
+    pub fn all(&self) -> Vec<(usize, &'static Queue)> {
+        self.queues().map(|queues| queues.iter().map(|(h, q)| (*h, *q)).collect()).unwrap_or_default()
+    }
+
     fn queues(&self) -> Option<MutexGuard<'static, BTreeMap<usize, &'static Queue>>> {
-        let life = fork::life();
-        let mut table = self.table.load(Ordering::Acquire);
-        // SAFETY: tables are leaked boxes, so a pointer that was stored stays valid.
-        if unsafe { table.as_ref() }.is_none_or(|t| t.life != life) {
-            let fresh = Box::into_raw(Box::new(Table { life, queues: Mutex::default() }));
-            table = match self.table.compare_exchange(table, fresh, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => fresh,
-                Err(other) => {
-                    // SAFETY: nobody else has seen `fresh`.
-                    drop(unsafe { Box::from_raw(fresh) });
-                    other
-                }
-            };
-        }
-        // SAFETY: as above; not null here.
-        unsafe { table.as_ref() }?.queues.lock().ok()
+        self.table.get().lock().ok()
     }
 }
 
