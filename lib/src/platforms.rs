@@ -28,4 +28,5 @@ pub(crate) const PLATFORMS: &[Platform] = &[
         bind: xsched_platform_opencl::bind,
         probe: &xsched_platform_opencl::probe::OpenCl,
     },
+    Platform { name: c"cuda", bind: xsched_platform_cuda::bind, probe: &xsched_platform_cuda::probe::Cuda },
 ];

@@ -1,6 +1,6 @@
 //! Builds release binaries and lays them out the way an installation does.
 //!
-//! `target/xsched/bin/{xserver,xcli}`, `target/xsched/lib/xsched/{libxsched.so,libOpenCL.so.1}`: xcli finds the
+//! `target/xsched/bin/{xserver,xcli}`, `target/xsched/lib/xsched/{libxsched.so,libOpenCL.so.1,libcuda.so.1}`: xcli finds the
 //! libraries relative to itself, in this tree as in an installed one. Files are replaced by renaming, so a program that
 //! still runs from an older stage keeps the file that it has mapped.
 
@@ -10,17 +10,21 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 /// Cargo package, the file it builds, and the place of that file in the stage.
-const PARTS: [(&str, &str, &str); 5] = [
+const PARTS: [(&str, &str, &str); 6] = [
     ("xserver", "xserver", "bin/xserver"),
     ("xcli", "xcli", "bin/xcli"),
     ("xsched-lib", "libxsched.so", "lib/xsched/libxsched.so"),
     ("xsched-shim-opencl", "libxsched_shim_opencl.so", "lib/xsched/libOpenCL.so.1"),
     ("xsched-shim-levelzero", "libxsched_shim_levelzero.so", "lib/xsched/libze_loader.so.1"),
+    ("xsched-shim-cuda", "libxsched_shim_cuda.so", "lib/xsched/libcuda.so.1"),
 ];
 
 /// Names under which programs open a library beside its soname (hashcat asks for this one first), and what each leads to.
-const LINKS: [(&str, &str); 2] =
-    [("lib/xsched/libOpenCL.so", "libOpenCL.so.1"), ("lib/xsched/libze_loader.so", "libze_loader.so.1")];
+const LINKS: [(&str, &str); 3] = [
+    ("lib/xsched/libOpenCL.so", "libOpenCL.so.1"),
+    ("lib/xsched/libze_loader.so", "libze_loader.so.1"),
+    ("lib/xsched/libcuda.so", "libcuda.so.1"),
+];
 
 /// Runs the task.
 pub(crate) fn run() -> Result<()> {

@@ -150,6 +150,8 @@ config! {
     opencl_lib: Option<PathBuf> = None, "XSCHED_OPENCL_LIB", Program;
     /// The real Level Zero loader; default: the one that the program would have got.
     levelzero_lib: Option<PathBuf> = None, "XSCHED_LEVELZERO_LIB", Program;
+    /// The real CUDA driver library; default: the one that the program would have got.
+    cuda_lib: Option<PathBuf> = None, "XSCHED_CUDA_LIB", Program;
     /// How long a queue must be without work before it counts as idle.
     grace: Duration = Duration::from_micros(200), "XSCHED_GRACE", Server;
     /// How long a ready queue without progress holds others back.

@@ -16,6 +16,7 @@ pub(super) const STAND_IN: StandIn = StandIn {
     declared,
     fallbacks,
     is_versioned: false,
+    more: None,
 };
 
 /// Where the loader's headers are, relative to their folder.

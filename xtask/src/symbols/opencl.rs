@@ -17,6 +17,7 @@ pub(super) const STAND_IN: StandIn = StandIn {
     declared: |_| bail!("name a library, not a folder"),
     fallbacks: prototypes,
     is_versioned: true,
+    more: None,
 };
 
 /// Which of the stand-in's fallbacks each function of the headers in `folder` gets.

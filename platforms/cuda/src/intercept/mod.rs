@@ -1,0 +1,28 @@
+//! What stands in front of the functions that reach a stream. [`table`] has a row for each; one topic, one file.
+
+mod capture;
+mod context;
+mod event;
+mod kernel;
+mod resolve;
+mod stream;
+mod submit;
+pub mod table;
+
+use crate::driver;
+use std::ffi::CStr;
+use std::path::Path;
+use std::sync::atomic::AtomicPtr;
+use xsched_runtime::intercept;
+
+/// Fills the stand-in's table: for each name our handler, or the real function itself. Slots of functions that the real library
+/// lacks stay as they are. The error says what is missing.
+///
+/// # Safety
+/// Each slot of `table` belongs to the function of that name.
+pub unsafe fn bind(stand_in: &Path, table: &[(&CStr, &AtomicPtr<std::ffi::c_void>)]) -> Result<(), String> {
+    let driver = driver::load(stand_in)?;
+    // SAFETY: by the caller; the handlers are made for the signatures in cuda.h.
+    unsafe { intercept::fill(table::ROWS, driver.library, table) };
+    Ok(())
+}
