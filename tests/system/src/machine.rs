@@ -159,7 +159,10 @@ pub fn program(package: &str) -> PathBuf {
     BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "--package", "opencl-requests", "--package", "opencl-suite"]);
+        command.args(["build", "--quiet"]);
+        for package in ["opencl-requests", "opencl-suite", "cuda-suite", "fake-cuda"] {
+            command.args(["--package", package]);
+        }
         command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target());
         if profile_folder().ends_with("release") {
             command.arg("--release");
@@ -167,6 +170,11 @@ pub fn program(package: &str) -> PathBuf {
         assert!(command.status().unwrap().success(), "cargo build failed");
     });
     built(package)
+}
+
+/// The path of a library of this workspace, built like the programs.
+pub fn library(file: &str) -> PathBuf {
+    program(file)
 }
 
 fn built(name: &str) -> PathBuf {

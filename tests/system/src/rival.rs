@@ -1,4 +1,4 @@
-//! A guest without a device: it has work when the test says so, and so takes the device away from others to the moment.
+//! A guest that uses no device: it has work when the test says so, and so takes the device away from others to the moment.
 
 use crate::wait::PATIENCE;
 use std::path::Path;
@@ -8,7 +8,7 @@ use xsched_ipc::page::{Edge, EdgeKind};
 use xsched_queue::activity::Activity;
 use xsched_queue::gate::Epoch;
 
-/// A guest with one queue on the processor, idle at first.
+/// A guest with one queue, idle at first.
 #[derive(Debug)]
 pub struct Rival {
     page: SharedPage,
@@ -16,11 +16,16 @@ pub struct Rival {
 }
 
 impl Rival {
-    /// Attaches to the server at `socket`.
+    /// Attaches to the server at `socket`, with a queue on the processor.
     pub fn attach(socket: &Path, priority: i64) -> Rival {
+        Rival::attach_on(socket, priority, &DeviceKey::cpu(0))
+    }
+
+    /// The same with a queue on any device.
+    pub fn attach_on(socket: &Path, priority: i64, device: &DeviceKey) -> Rival {
         let page = SharedPage::create().unwrap();
         page.page().gates().iter().for_each(|gate| gate.start(Epoch::FIRST));
-        page.page().set_key(0, &DeviceKey::cpu(0));
+        page.page().set_key(0, device);
         let mut hints = Hints::default();
         hints.set(Hint::new(HintKind::Priority, priority).unwrap());
         let hello = Hello { epoch: Epoch::FIRST, program: "rival".into(), group: None, hints, control: None };

@@ -2,6 +2,7 @@
 //! times are for benchmarks.
 
 mod chaos;
+mod cuda;
 mod devices;
 mod exits;
 mod forks;

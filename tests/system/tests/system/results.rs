@@ -111,7 +111,7 @@ fn watched(machine: &Machine, program: Program) -> Program {
 }
 
 /// Counts on while the program runs, because what xserver counts begins anew when a program has released its last queue.
-fn suspensions_until_its_end(machine: &Machine, program: &Program) -> u64 {
+pub(crate) fn suspensions_until_its_end(machine: &Machine, program: &Program) -> u64 {
     let (mut count, mut last) = (0, 0);
     eventually("it ends", seconds(300), || {
         let now = machine.suspensions(program.pid());
