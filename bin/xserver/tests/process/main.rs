@@ -6,6 +6,3 @@ mod harness;
 mod hostile;
 mod lives;
 mod scheduling;
-mod somebody;
-mod storm;
-mod users;
