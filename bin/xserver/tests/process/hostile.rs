@@ -2,13 +2,15 @@
 
 use crate::guest::{Guest, connect, page};
 use crate::harness::{PATIENCE, Server, stays, wait};
+use rustix::net::sockopt::Timeout;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use xsched_core::{DeviceKey, Hints};
@@ -19,18 +21,22 @@ use xsched_ipc::wire::{self, Kind};
 use xsched_queue::gate::Epoch;
 
 /// A peer that sends what it likes.
-struct Raw(OwnedFd);
+pub(crate) struct Raw(pub(crate) OwnedFd);
 
 impl Raw {
     fn connect(server: &Server) -> Raw {
+        Raw::connect_to(&server.socket())
+    }
+
+    pub(crate) fn connect_to(path: &Path) -> Raw {
         let flags = SocketFlags::CLOEXEC;
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
-        rustix::net::connect(&socket, &SocketAddrUnix::new(server.socket()).unwrap()).unwrap();
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
         Raw(socket)
     }
 
-    fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
+    pub(crate) fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
         let mut space = [MaybeUninit::uninit(); 1024];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !fds.is_empty() {
@@ -38,6 +44,40 @@ impl Raw {
         }
         // It may have been dropped already.
         let _ = rustix::net::sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+    }
+
+    /// Waits until the server takes this guest in, and gives the doorbell; or until it ends the connection.
+    pub(crate) fn doorbell(&self) -> Option<OwnedFd> {
+        rustix::net::sockopt::set_socket_timeout(&self.0, Timeout::Recv, Some(PATIENCE)).unwrap();
+        let mut space = [MaybeUninit::uninit(); 256];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut bytes = [0; 4096];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received =
+            rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, flags);
+        let length = match received {
+            Ok(received) => received.bytes,
+            Err(rustix::io::Errno::CONNRESET) => return None,
+            Err(error) => panic!("{error}"),
+        };
+        let fds = ancillary.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        });
+        let doorbell = fds.flatten().collect::<Vec<_>>().into_iter().next();
+        doorbell.filter(|_| matches!(wire::open(&bytes[..length]), Ok((Kind::Welcome, _))))
+    }
+
+    /// Whether the server has ended the connection.
+    pub(crate) fn is_ended(&self) -> bool {
+        let mut buffer = [0; 65536];
+        loop {
+            match rustix::net::recv(&self.0, &mut buffer, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) | Err(rustix::io::Errno::CONNRESET) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
     }
 
     /// The server's last words; after them it has closed the connection.
@@ -59,7 +99,7 @@ impl Raw {
     }
 }
 
-fn hello() -> wire::Hello {
+pub(crate) fn hello() -> wire::Hello {
     let program = "p".into();
     wire::Hello {
         layout: LAYOUT,
@@ -90,17 +130,17 @@ fn a_peer_that_is_refused_again_and_again_gets_one_line_a_second_and_an_account(
 }
 
 /// A small generator, so that a failure comes again.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 }

@@ -6,3 +6,6 @@ mod harness;
 mod hostile;
 mod lives;
 mod scheduling;
+mod somebody;
+mod storm;
+mod users;
