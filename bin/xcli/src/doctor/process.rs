@@ -153,10 +153,8 @@ fn attachment(process: &Process, context: &Context) -> Finding {
     }
     let queues: Vec<_> = of_pid.flat_map(|client| &client.queues).collect();
     let held = queues.iter().filter(|queue| queue.suspended).count();
-    Finding::ok(
-        CHECK,
-        format!("it is attached, with {} queues, of which {held} are held back now", queues.len()),
-    )
+    let queues = if queues.len() == 1 { "one queue".into() } else { format!("{} queues", queues.len()) };
+    Finding::ok(CHECK, format!("it is attached, with {queues}; held back now: {held}"))
 }
 
 impl Process {
