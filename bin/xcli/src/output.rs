@@ -155,6 +155,11 @@ pub(crate) fn width() -> usize {
     }
 }
 
+/// `1 queue`, `2 queues`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// Breaks `text` at spaces into lines that begin with `indent` spaces and fit a page.
 pub(crate) fn wrap(text: &str, indent: usize) -> String {
     indented(text, &" ".repeat(indent), indent)

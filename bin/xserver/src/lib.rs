@@ -103,7 +103,10 @@ fn listen(sockets: &[PathBuf]) -> Result<Listener> {
             Err(error) => failures.push(error.to_string()),
         }
     }
-    anyhow::bail!("no place for the socket (--socket names another): {}", failures.join("; "))
+    anyhow::bail!(
+        "no place for the socket: {}; give one by --socket, or a folder of your own by XDG_RUNTIME_DIR",
+        failures.join("; ")
+    )
 }
 
 /// As many fds as the system lets us have, timers that ring when they should, and the first turn at the CPU, for on some devices the

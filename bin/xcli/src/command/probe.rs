@@ -34,6 +34,8 @@ impl Probe {
     pub(crate) fn execute(self, _: &Context) -> Result<(), Failure> {
         // Whoever asked is not to be outlived, and what happens here is no crash to be kept for study.
         let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+        // The server's log names it by this.
+        let _ = rustix::thread::set_name(c"xcli-doctor");
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         let _ = rustix::process::setrlimit(Resource::Core, none);
         let answers =

@@ -10,7 +10,7 @@ use crate::doctor::shell::word;
 use crate::launch::diagnose::diagnose;
 use crate::launch::environment::{LIBRARY_PATH, PRELOAD};
 use crate::launch::library::CORE;
-use crate::output::printable;
+use crate::output::{count, printable};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -153,7 +153,7 @@ fn attachment(process: &Process, context: &Context) -> Finding {
     }
     let queues: Vec<_> = of_pid.flat_map(|client| &client.queues).collect();
     let held = queues.iter().filter(|queue| queue.suspended).count();
-    let queues = if queues.len() == 1 { "one queue".into() } else { format!("{} queues", queues.len()) };
+    let queues = count(queues.len(), "queue");
     Finding::ok(CHECK, format!("it is attached, with {queues}; held back now: {held}"))
 }
 

@@ -3,7 +3,7 @@
 //! The text is for eyes and screen readers alike: the conclusion first, each finding begins with what it means, in a word, and what is to
 //! be typed stands on a line of its own, unbroken.
 
-use crate::output::{indented, printable};
+use crate::output::{count, indented, printable};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use xsched_core::Level;
@@ -142,10 +142,6 @@ impl Reached {
         };
         format!("Level {} ({level}): {}.{higher}", level.number(), printable(mechanism))
     }
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::doctor::report::Report;
 use crate::doctor::shell::word;
 use crate::doctor::socket;
+use crate::output::count;
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,12 +78,12 @@ fn one_server(mut client: Client, path: &Path, users: &Users) -> (bool, Vec<Find
         findings.push(Finding::ok(
             CHECK,
             format!(
-                "xserver {ours} (pid {}, {}) answers at {shown}: policy {}, {} clients, {} queues",
+                "xserver {ours} (pid {}, {}) answers at {shown}: policy {}, {}, {}",
                 status.pid,
                 users.name(server.uid),
                 status.policy,
-                status.clients,
-                status.queues
+                count(status.clients as usize, "client"),
+                count(status.queues as usize, "queue")
             ),
         ));
     } else {

@@ -456,7 +456,7 @@ fn a_program_that_runs_is_asked_whether_it_is_scheduled_and_why_not() {
 
     let scheduled = run(&["queue", "libOpenCL.so.1"]);
     let report = look(&scheduled);
-    report.finding("process", "process_attached", "it is attached, with one queue");
+    report.finding("process", "process_attached", "it is attached, with 1 queue;");
     assert_eq!(report.value["problems"], 0, "{:#}", report.value);
 
     let mut gone = Command::new("true").spawn().unwrap();
