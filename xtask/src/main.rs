@@ -9,6 +9,7 @@ mod demo;
 mod fuzz;
 mod loom;
 mod nightly;
+mod null_driver;
 mod sanitize;
 mod setup;
 mod stage;

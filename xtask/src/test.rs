@@ -1,7 +1,8 @@
 //! All tests, with everything that they need: system packages, and release binaries laid out as an installation.
 //!
 //! `cargo test --workspace` does the testing; this is what must be there before, and one closing line after. What the
-//! tests learn: `STAGED_XSCHED` is the folder with the staged binaries, `SLOW_TESTS=1` asks for the slow ones too.
+//! tests learn: `STAGED_XSCHED` is the folder with the staged binaries, `SLOW_TESTS=1` asks for the slow ones too, `NULL_LEVELZERO_DRIVER`
+//! is the Level Zero loader's null driver.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::tally::Tally;
-use crate::{setup, stage};
+use crate::{null_driver, setup, stage};
 
 /// Set up what the tests need and run all of them.
 #[derive(clap::Args)]
@@ -30,13 +31,14 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     setup::ensure(setup::TESTS, !args.no_install)?;
     let staged = stage::stage()?;
     let target = stage::target_dir()?;
+    let null_driver = null_driver::get(&target, !args.no_install);
     let mut tally = Tally::default();
     if !args.all {
-        tally.add_run(cargo_test(&staged, &target).arg("--workspace"))?;
+        tally.add_run(cargo_test(&staged, &target, null_driver.as_deref()).arg("--workspace"))?;
         return Ok(tally);
     }
     let intel = if setup::has_pip() { Some(intel(&target)?) } else { None };
-    let mut all = cargo_test(&staged, &target);
+    let mut all = cargo_test(&staged, &target, null_driver.as_deref());
     all.arg("--workspace").env("SLOW_TESTS", "1");
     if let Some(intel) = &intel {
         all.env("INTEL_OPENCL", intel);
@@ -46,7 +48,11 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
         Some(intel) => {
             println!("once more with Intel's driver:");
             let vendors = only(&intel.join(INTEL), &target.join("only-intel"))?;
-            tally.add_run(cargo_test(&staged, &target).args(OF_A_DRIVER).env("OCL_ICD_VENDORS", vendors))?;
+            tally.add_run(
+                cargo_test(&staged, &target, null_driver.as_deref())
+                    .args(OF_A_DRIVER)
+                    .env("OCL_ICD_VENDORS", vendors),
+            )?;
         }
         None => {
             println!("left out: Intel's driver, because there is no python3 with venv (Debian: python3-venv)")
@@ -55,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     Ok(tally)
 }
 
-fn cargo_test(staged: &Path, target: &Path) -> Command {
+fn cargo_test(staged: &Path, target: &Path, null_driver: Option<&Path>) -> Command {
     let mut command = stage::cargo();
     for (key, _) in std::env::vars_os() {
         if key.to_str().is_some_and(|key| key.starts_with("XSCHED_")) {
@@ -63,6 +69,9 @@ fn cargo_test(staged: &Path, target: &Path) -> Command {
         }
     }
     command.args(["test", "--no-fail-fast"]).env("STAGED_XSCHED", staged);
+    if let Some(driver) = null_driver {
+        command.env("NULL_LEVELZERO_DRIVER", driver);
+    }
     // What programs keep (compiled kernels, mostly) stays out of the user's home, and is there for the next time.
     command.env("POCL_CACHE_DIR", target.join("kernels"));
     for kept in ["XDG_CACHE_HOME", "XDG_DATA_HOME"] {

@@ -87,6 +87,11 @@ impl Program {
         stdin.write_all(format!("{text}\n").as_bytes()).unwrap();
     }
 
+    /// Lets it find the end of its input.
+    pub fn closes_its_input(&mut self) {
+        self.stdin = None;
+    }
+
     /// Waits for the next line of its output that begins so; returns the rest of it.
     pub fn hears(&mut self, beginning: &str) -> String {
         let start = Instant::now();

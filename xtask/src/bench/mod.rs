@@ -6,6 +6,7 @@
 mod gate;
 mod latency;
 mod launch;
+mod levelzero;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ enum What {
     Gate,
     /// From an urgent program's first launch to the greedy program's closed gate, against a bare wake of a process.
     Latency(latency::Options),
+    /// An urgent and a greedy Level Zero program on the simulated device.
+    Levelzero(levelzero::Options),
 }
 
 /// How long a program may take to end after its last line.
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         What::Launch(options) => launch::run(options),
         What::Gate => gate::run(),
         What::Latency(options) => latency::run(options),
+        What::Levelzero(options) => levelzero::run(options),
     }
 }
 
