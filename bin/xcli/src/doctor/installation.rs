@@ -117,9 +117,14 @@ fn stand_ins(library: &Library, platforms: &[Platform]) -> Vec<Finding> {
         let Some((soname, others)) = platform.libraries.split_first() else { continue };
         let file = library.dir.join(soname);
         let title = &platform.title;
+        // Without the vendor's library there is nothing to look at, and nothing to lose.
+        let is_needed = !platform.looks.is_empty();
         if !file.is_file() {
             let text = format!("there is no {}: programs that use {title} run unscheduled", file.display());
-            findings.push(Finding::problem(CHECK, text));
+            findings.push(match is_needed {
+                true => Finding::problem(CHECK, text),
+                false => Finding::note(CHECK, text),
+            });
             continue;
         }
         for name in others.iter().filter(|name| !library.dir.join(name).is_file()) {

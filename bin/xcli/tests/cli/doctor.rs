@@ -28,6 +28,7 @@ impl Installation {
                 "libze_loader.so.1",
                 Some("libze_loader.so"),
             ),
+            ("xsched-shim-cuda", "libxsched_shim_cuda.so", "libcuda.so.1", Some("libcuda.so")),
         ];
         for (package, file, name, link) in parts {
             std::fs::copy(build(package, file), installation.lib().join(name)).unwrap();
