@@ -1,6 +1,6 @@
 //! The one C function between a stand-in and this library.
 
-use crate::platforms::PLATFORMS;
+use crate::platforms::{LAYERS, PLATFORMS};
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -36,12 +36,13 @@ pub unsafe extern "C" fn xsched_shim_bind(
     // SAFETY: by the caller.
     let slots: Vec<(&CStr, &AtomicPtr<c_void>)> =
         unsafe { (0..count).map(|i| (CStr::from_ptr(*names.add(i)), &*table.add(i))).collect() };
-    let Some(found) = PLATFORMS.iter().find(|found| found.name == platform) else {
+    let stand_ins = PLATFORMS.iter().map(|it| (it.name, it.bind));
+    let Some((_, bind)) = stand_ins.chain(LAYERS.iter().copied()).find(|(name, _)| *name == platform) else {
         report::once(&format!("no platform {platform:?} in this library"));
         return 1;
     };
     // SAFETY: the slots belong to the functions of that platform, by the caller.
-    match unsafe { (found.bind)(Path::new(OsStr::from_bytes(stand_in.to_bytes())), &slots) } {
+    match unsafe { bind(Path::new(OsStr::from_bytes(stand_in.to_bytes())), &slots) } {
         Ok(()) => 0,
         Err(why) => {
             report::once(&why);

@@ -30,3 +30,6 @@ pub(crate) const PLATFORMS: &[Platform] = &[
     },
     Platform { name: c"cuda", bind: xsched_platform_cuda::bind, probe: &xsched_platform_cuda::probe::Cuda },
 ];
+
+/// Libraries of ours besides the stand-ins: the name that each gives, and how its table is filled.
+pub(crate) const LAYERS: &[(&CStr, Bind)] = &[(c"opencl-layer", xsched_platform_opencl::layer::bind)];

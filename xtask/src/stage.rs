@@ -15,6 +15,7 @@ const PARTS: [(&str, &str, &str); 6] = [
     ("xcli", "xcli", "bin/xcli"),
     ("xsched-lib", "libxsched.so", "lib/xsched/libxsched.so"),
     ("xsched-shim-opencl", "libxsched_shim_opencl.so", "lib/xsched/libOpenCL.so.1"),
+    ("xsched-shim-opencl-layer", "libxsched_opencl_layer.so", "lib/xsched/libxsched_opencl_layer.so"),
     ("xsched-shim-levelzero", "libxsched_shim_levelzero.so", "lib/xsched/libze_loader.so.1"),
     ("xsched-shim-cuda", "libxsched_shim_cuda.so", "lib/xsched/libcuda.so.1"),
 ];

@@ -31,7 +31,7 @@ fn split(path: &OsStr) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A variable by which the vendor's own library is told something. For probes: what a program sees may have changed since.
+/// A variable by which the vendor's own library is told something, as it is now.
 pub fn vendors_variable(name: &str) -> Option<OsString> {
     variable(name, is_secure()).filter(|value| !value.is_empty())
 }

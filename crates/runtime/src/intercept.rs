@@ -108,12 +108,18 @@ pub unsafe fn fill(rows: &'static [Row], library: Library, table: &[(&CStr, &Ato
             real.set(address);
         }
     }
-    let transparent = is_transparent();
+    let rows = if is_transparent() { rows } else { &[] };
     for (name, slot) in table {
         let Some(real) = library.function(name) else { continue };
-        let handler = find(rows, name).filter(|_| transparent).and_then(|row| row.handlers.first());
+        let handler = find(rows, name).and_then(|row| row.handlers.first());
         slot.store(handler.map_or(real, |(handler, _)| handler.0.cast_mut()), Ordering::Release);
     }
+}
+
+/// Fills a stand-in's table with the real functions.
+pub fn pass(library: Library, table: &[(&CStr, &AtomicPtr<c_void>)]) {
+    // SAFETY: without rows there are no handlers.
+    unsafe { fill(&[], library, table) };
 }
 
 /// A C string of an identifier.

@@ -8,11 +8,19 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A loaded library. Never closed: the program may hold addresses from it.
+/// A loaded library, or functions that stand for one. Never closed: the program may hold addresses from it.
 #[derive(Clone, Copy, Debug)]
-pub struct Library(*mut c_void);
+pub struct Library(Source);
 
-// SAFETY: a handle of the loader's, which may be used by any thread.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// The dynamic loader's handle.
+    Loaded(*mut c_void),
+    /// Names with addresses.
+    Given(&'static [(CString, *mut c_void)]),
+}
+
+// SAFETY: a handle of the loader's, or addresses of functions, which may be used by any thread.
 unsafe impl Send for Library {}
 // SAFETY: as above.
 unsafe impl Sync for Library {}
@@ -81,9 +89,28 @@ impl Library {
 
     /// The address of a function.
     pub fn function(self, name: &CStr) -> Option<*mut c_void> {
-        // SAFETY: a handle that is never closed, and a C string.
-        let address = unsafe { libc::dlsym(self.0, name.as_ptr()) };
-        (!address.is_null()).then_some(address)
+        match self.0 {
+            Source::Loaded(handle) => {
+                // SAFETY: a handle that is never closed, and a C string.
+                let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
+                (!address.is_null()).then_some(address)
+            }
+            Source::Given(functions) => {
+                functions.iter().find(|(known, _)| known.as_c_str() == name).map(|(_, address)| *address)
+            }
+        }
+    }
+
+    /// A library that consists of these functions. It keeps its memory for the life of the process.
+    pub fn of_functions<'a>(functions: impl IntoIterator<Item = (&'a CStr, *mut c_void)>) -> Library {
+        let functions: Vec<_> =
+            functions.into_iter().map(|(name, address)| (name.to_owned(), address)).collect();
+        Library(Source::Given(functions.leak()))
+    }
+
+    /// Whether this is such a library.
+    pub fn is_of_functions(self) -> bool {
+        matches!(self.0, Source::Given(_))
     }
 
     /// The file that has a function of the library's, as the loader spells it: of this library, or of one that it needs.
@@ -113,7 +140,7 @@ impl Library {
             let text = if text.is_null() { c"no reason given" } else { unsafe { CStr::from_ptr(text) } };
             return Err(text.to_string_lossy().into_owned());
         }
-        Ok(Library(handle))
+        Ok(Library(Source::Loaded(handle)))
     }
 }
 

@@ -1,13 +1,14 @@
 //! The first call: finds libxsched.so and has it fill the table.
 //!
 //! Invariant: one thread at a time binds, it holds no lock while it does, and when it is done every slot is final.
-//! libxsched.so is looked for in the folder that the stand-in itself was loaded from, then wherever the loader looks.
+//! libxsched.so is the one that the process has; else it is looked for in the folder that the stand-in itself was loaded from, then
+//! wherever the loader looks.
 //! Deliberately absent: a second try. What the first call found, or did not find, holds for the life of the process.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::{Library, StandIn, libc};
+use crate::{Binding, Library, StandIn, libc};
 
 /// Version of [`Bind`]'s contract.
 const ABI: u32 = 1;
@@ -15,8 +16,8 @@ const ABI: u32 = 1;
 /// `xsched_shim_bind` of libxsched.so: fills the table, where each slot belongs to the name at its place, and
 /// returns 0; or returns anything else and why is its own to say.
 ///
-/// It is called once in a process, never from within itself, and once more in a child forked in the middle. It stores to
-/// a slot only when that function can be called, because other threads may call it at once. It must not wait for another
+/// It is called once in a process for each library of ours, and once more in a child forked in the middle; for a layer also from
+/// within the call for a stand-in, when that makes the real loader load its layers. It stores to a slot only when that function can be called, because other threads may call it at once. It must not wait for another
 /// thread or process: the caller may hold the loader's lock. The vendor's soname given to `dlopen` without a path is
 /// this stand-in; `self_dir` says which folder to keep out of when looking for the real one.
 type Bind = unsafe extern "C" fn(
@@ -38,16 +39,22 @@ const PATIENCE: u32 = 60_000;
 
 /// Where a call that found its slot unbound has to go. Keeps errno.
 pub(crate) extern "C" fn bind<L: Library>(slot: usize) -> *mut c_void {
+    let stand_in = L::stand_in();
+    keeping_errno(|| stand_in.become_bound(slot));
+    // Unbound still means: this call came out of the binding itself, or PATIENCE ran out. It alone gets the fallback.
+    stand_in.bound(slot).unwrap_or_else(|| stand_in.fallback(slot))
+}
+
+/// Does this, and leaves errno as it was.
+pub fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the address of the calling thread's errno, valid as long as the thread.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.
     let before = unsafe { errno.read() };
-    let stand_in = L::stand_in();
-    stand_in.become_bound(slot);
+    let result = work();
     // SAFETY: as above.
     unsafe { errno.write(before) };
-    // Unbound still means: this call came out of the binding itself, or PATIENCE ran out. It alone gets the fallback.
-    stand_in.bound(slot).unwrap_or_else(|| stand_in.fallback(slot))
+    result
 }
 
 impl StandIn {
@@ -84,16 +91,29 @@ impl StandIn {
 
     /// Makes every slot final.
     fn fill_table(&self) {
-        self.call_libxsched();
-        for (slot, entry) in self.table.iter().enumerate() {
+        self.binding.fill();
+        for (slot, entry) in self.binding.table.iter().enumerate() {
             if self.bound(slot).is_none() {
                 entry.store(self.fallback(slot), Ordering::Release);
             }
         }
     }
 
-    /// Calls libxsched's `xsched_shim_bind`, or says in one line on standard error why that cannot be done.
-    fn call_libxsched(&self) {
+    /// The answer that there is nothing, for this function.
+    fn fallback(&self, slot: usize) -> *mut c_void {
+        self.fallbacks.0.get(slot).map_or(core::ptr::null_mut(), |address| address.cast_mut())
+    }
+
+    /// The slot's final address, if it has one.
+    fn bound(&self, slot: usize) -> Option<*mut c_void> {
+        let address = self.binding.table.get(slot)?.load(Ordering::Acquire);
+        (address.cast_const() != self.unbound as *const c_void).then_some(address)
+    }
+}
+
+impl Binding {
+    /// Has libxsched.so fill the table. If that cannot be, one line on standard error says why.
+    pub fn fill(&self) -> bool {
         let mut folder = [0; libc::PATH_MAX];
         let mut file = [0; libc::PATH_MAX];
         let folder = self.own_folder(&mut folder);
@@ -101,8 +121,14 @@ impl StandIn {
         // SAFETY: a C string.
         let is_beside_us = unsafe { libc::access(file.as_ptr(), libc::F_OK) } == 0;
         let name = if is_beside_us { file } else { c"libxsched.so" };
-        // SAFETY: a C string. RTLD_LOCAL (0): the application sees none of its symbols.
-        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
+        // One of another installation may be there already. There must be only one: two would gate a call twice.
+        // SAFETY: a C string.
+        let mut library =
+            unsafe { libc::dlopen(c"libxsched.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
+        if library.is_null() {
+            // SAFETY: a C string. RTLD_LOCAL (0): the application sees none of its symbols.
+            library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
+        }
         if library.is_null() {
             let nor: &[u8] = if is_beside_us { b"" } else { b" nor libxsched.so" };
             return self.complain(&[b"cannot load ", file.to_bytes(), nor, b": ", loader_error()]);
@@ -127,8 +153,9 @@ impl StandIn {
             )
         };
         if result != 0 {
-            self.complain(&[name.to_bytes(), b" cannot serve it"]);
+            return self.complain(&[name.to_bytes(), b" cannot serve it"]);
         }
+        true
     }
 
     /// The folder that this library was loaded from, as the loader spells it.
@@ -152,9 +179,9 @@ impl StandIn {
         }
     }
 
-    /// One line on standard error: what is wrong, and what follows from it.
-    fn complain(&self, what: &[&[u8]]) {
-        let before = [b"xsched: ", self.title.as_bytes(), b" stand-in: "];
+    /// One line on standard error: what is wrong, and what follows from it. Returns false, for the caller to return.
+    fn complain(&self, what: &[&[u8]]) -> bool {
+        let before = [b"xsched: ", self.title.as_bytes(), b": "];
         let after = [b"; ", self.without.as_bytes(), b"\n"];
         let mut parts = [const { libc::IoVec { base: core::ptr::null(), length: 0 } }; 12];
         let mut count = 0;
@@ -165,17 +192,7 @@ impl StandIn {
         // One call, so that the line stays one. That it fails has no remedy.
         // SAFETY: `count` parts, each a slice that is still borrowed.
         unsafe { libc::writev(2, parts.as_ptr(), count) };
-    }
-
-    /// The answer that there is nothing, for this function.
-    fn fallback(&self, slot: usize) -> *mut c_void {
-        self.fallbacks.0.get(slot).map_or(core::ptr::null_mut(), |address| address.cast_mut())
-    }
-
-    /// The slot's final address, if it has one.
-    fn bound(&self, slot: usize) -> Option<*mut c_void> {
-        let address = self.table.get(slot)?.load(Ordering::Acquire);
-        (address.cast_const() != self.unbound as *const c_void).then_some(address)
+        false
     }
 }
 

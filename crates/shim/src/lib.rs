@@ -11,24 +11,34 @@ use core::sync::atomic::{AtomicPtr, AtomicU64};
 mod bind;
 mod libc;
 
+pub use bind::keeping_errno;
+
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
 compile_error!("stand-ins know the calling convention and the loader of x86-64 Linux with glibc only");
 
-/// One stand-in: its symbols and its words. The three tables have one entry for each symbol, in the same order.
+/// What libxsched.so is asked to fill, and the words for when it cannot. The two tables have one entry for each function, in the same
+/// order.
 #[derive(Debug)]
-pub struct StandIn {
+pub struct Binding {
     /// What libxsched.so calls the platform.
     pub platform: &'static CStr,
-    /// What people call the vendor's interface.
+    /// What people call the library that asks.
     pub title: &'static str,
     /// What follows for programs when there is no libxsched.so.
     pub without: &'static str,
-    /// Where each export jumps to.
-    pub table: &'static [AtomicPtr<c_void>],
-    /// What its slots hold at first: [`first_call`].
-    pub unbound: unsafe extern "C" fn(),
-    /// The functions' names, for libxsched.so.
+    /// The functions' names.
     pub names: Row,
+    /// The functions.
+    pub table: &'static [AtomicPtr<c_void>],
+}
+
+/// One stand-in: its symbols and its words. All tables have one entry for each symbol, in the same order.
+#[derive(Debug)]
+pub struct StandIn {
+    /// Names, and where each export jumps to.
+    pub binding: Binding,
+    /// What the slots of the table hold at first: [`first_call`].
+    pub unbound: unsafe extern "C" fn(),
     /// What each function is if there is no libxsched.so.
     pub fallbacks: Row,
     /// Who fills the table: 0 at first.
@@ -71,7 +81,7 @@ pub trait Library {
 #[macro_export]
 macro_rules! stand_in {
     (
-        platform: $platform:expr, title: $title:expr, without: $without:expr,
+        platform: $platform:expr, title: $title:literal, without: $without:expr,
         $($name:ident $($version:literal)? $fallback:ident;)*
     ) => {
         /// Index of each function in the tables.
@@ -89,11 +99,13 @@ macro_rules! stand_in {
         }; COUNT];
 
         static STAND_IN: $crate::StandIn = $crate::StandIn {
-            platform: $platform,
-            title: $title,
-            without: $without,
-            table: &TABLE,
-            names: $crate::Row(&[$(concat!(stringify!($name), "\0").as_ptr().cast(),)*]),
+            binding: $crate::Binding {
+                platform: $platform,
+                title: concat!($title, " stand-in"),
+                without: $without,
+                names: $crate::Row(&[$(concat!(stringify!($name), "\0").as_ptr().cast(),)*]),
+                table: &TABLE,
+            },
             unbound: $crate::first_call::<Library>,
             fallbacks: $crate::Row(&[$(fallback::$fallback as *const ::core::ffi::c_void,)*]),
             binder: ::core::sync::atomic::AtomicU64::new(0),

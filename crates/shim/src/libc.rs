@@ -3,6 +3,8 @@
 use core::ffi::{c_char, c_int, c_long, c_void};
 
 pub(crate) const RTLD_NOW: c_int = 2;
+/// Only a library that is loaded already.
+pub(crate) const RTLD_NOLOAD: c_int = 4;
 pub(crate) const F_OK: c_int = 0;
 pub(crate) const PATH_MAX: usize = 4096;
 

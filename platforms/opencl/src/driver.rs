@@ -44,13 +44,17 @@ pub(crate) fn wanted(stand_in: &Path) -> Wanted<'_> {
     Wanted { soname: SONAME, configured, stand_in }
 }
 
-/// Finds the real library, once.
-pub(crate) fn load(stand_in: &Path) -> Result<&'static Driver, String> {
-    if let Some(driver) = DRIVER.get() {
-        return Ok(driver);
-    }
-    let library = Library::open(wanted(stand_in))?;
-    Ok(DRIVER.get_or_init(|| Driver::load(library)))
+/// Settles what the real functions are, for the life of the process: these, unless somebody was first. Returns what they are, and whether it
+/// is this call that decided.
+pub(crate) fn settle(library: Library) -> (Library, bool) {
+    let mut is_ours = false;
+    // Asked for before: others wait for what is done inside.
+    let loaded = Driver::load(library);
+    let settled = DRIVER.get_or_init(|| {
+        is_ours = true;
+        loaded
+    });
+    (settled.library, is_ours)
 }
 
 /// The real library, once it is loaded.

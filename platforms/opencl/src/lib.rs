@@ -10,6 +10,7 @@ mod device;
 mod driver;
 mod drivers;
 pub mod intercept;
+pub mod layer;
 pub mod probe;
 mod queue;
 

@@ -9,6 +9,7 @@ mod submit;
 pub mod table;
 
 use crate::driver::{self, Handle};
+use crate::layer;
 use crate::queue::ClQueue;
 use std::ffi::{CStr, c_void};
 use std::path::Path;
@@ -17,6 +18,7 @@ use xsched_core::{DeviceKey, Level};
 use xsched_hal::HwQueue;
 use xsched_runtime::config::config;
 use xsched_runtime::intercept;
+use xsched_runtime::library::Library;
 
 /// How far a command queue that the program has made can be preempted; `None` if it is not scheduled.
 pub(crate) fn level_of(queue: Handle) -> Option<Level> {
@@ -31,8 +33,15 @@ pub(crate) fn level_of(queue: Handle) -> Option<Level> {
 /// # Safety
 /// Each slot of `table` belongs to the function of that name.
 pub unsafe fn bind(stand_in: &Path, table: &[(&CStr, &AtomicPtr<c_void>)]) -> Result<(), String> {
-    let driver = driver::load(stand_in)?;
-    // SAFETY: by the caller; the handlers are made for the signatures in CL/cl.h.
-    unsafe { intercept::fill(table::ROWS, driver.library, table) };
+    let library = Library::open(driver::wanted(stand_in))?;
+    layer::let_it_come(library);
+    let (settled, _) = driver::settle(library);
+    if settled.is_of_functions() {
+        layer::warn_of_a_second_loader(settled, library);
+        intercept::pass(library, table);
+    } else {
+        // SAFETY: by the caller; the handlers are made for the signatures in CL/cl.h.
+        unsafe { intercept::fill(table::ROWS, library, table) };
+    }
     Ok(())
 }
