@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 /// Cargo package, the file it builds, and the place of that file in the stage.
-const PARTS: [(&str, &str, &str); 6] = [
+const PARTS: [(&str, &str, &str); 7] = [
     ("xserver", "xserver", "bin/xserver"),
     ("xcli", "xcli", "bin/xcli"),
     ("xsched-lib", "libxsched.so", "lib/xsched/libxsched.so"),

@@ -30,6 +30,12 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
             "check" => repeat(|work| if work.job()? { Ok(()) } else { Err("a job is WRONG".into()) }),
             // SAFETY: a function without arguments that stays there.
             "join-at-exit" => drop(unsafe { libc::atexit(join_worker) }),
+            "library" => Cl::load_from(rest)?,
+            "launches" => {
+                let work = Work::new(Cl::get()?)?;
+                work.steps(count(rest)?)?;
+                say(&format!("launches {rest}"));
+            }
             "job" => say(if Work::new(Cl::get()?)?.job()? { "job right" } else { "job WRONG" }),
             "platforms" => {
                 say(&format!("platforms {}", Cl::get()?.platforms().map_or_else(|e| e, |_| "found".into())))

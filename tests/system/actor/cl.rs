@@ -1,6 +1,6 @@
 //! The few OpenCL calls of this program, found by `dlopen`, as some programs do.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -29,11 +29,11 @@ macro_rules! functions {
         }
 
         impl Cl {
-            fn load() -> Result<Cl, String> {
+            fn load(file: &CStr) -> Result<Cl, String> {
                 // SAFETY: a C string; the library's constructors run.
-                let library = unsafe { libc::dlopen(c"libOpenCL.so.1".as_ptr(), libc::RTLD_NOW) };
+                let library = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW) };
                 if library.is_null() {
-                    return Err("there is no libOpenCL.so.1".into());
+                    return Err(format!("cannot load {file:?}"));
                 }
                 Ok(Cl { library, $($name: {
                     let name = concat!(stringify!($name), "\0");
@@ -85,7 +85,17 @@ impl Cl {
         if let Some(cl) = unsafe { CL.load(Ordering::Acquire).as_ref() } {
             return Ok(cl);
         }
-        let cl = Box::leak(Box::new(Cl::load()?));
+        Cl::take(c"libOpenCL.so.1")
+    }
+
+    /// Loads the library from this file instead of by its name.
+    pub(crate) fn load_from(file: &str) -> Result<(), String> {
+        let file = CString::new(file).map_err(|e| e.to_string())?;
+        Cl::take(&file).map(|_| ())
+    }
+
+    fn take(file: &CStr) -> Result<&'static Cl, String> {
+        let cl = Box::leak(Box::new(Cl::load(file)?));
         CL.store(cl, Ordering::Release);
         Ok(cl)
     }

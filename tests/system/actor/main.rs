@@ -2,7 +2,8 @@
 //!
 //! `system-actor work hear exit:3` launches kernels on a thread, waits for a line of input, and exits. An action has its argument
 //! behind a colon; the list of actions for a child is separated by commas (`fork:job,exit:5`), the list for the program that
-//! this one becomes by semicolons (`exec:job;sleep`). OpenCL is loaded by name when it is first used.
+//! this one becomes by semicolons (`exec:job;sleep`). OpenCL is loaded by name when it is first used,
+//! unless `library:PATH` comes before.
 
 mod actions;
 mod behind;

@@ -56,3 +56,10 @@ impl Driver {
         command.env(VENDORS, vendors);
     }
 }
+
+/// Where Intel's runtime is, which comes with Khronos's OpenCL loader.
+pub fn intels_folder() -> Result<PathBuf, String> {
+    let folder = std::env::var_os(INTEL).filter(|folder| !folder.is_empty());
+    let text = "no Intel OpenCL runtime (`cargo xtask test --all` gets it; INTEL_OPENCL names its folder)";
+    folder.map(PathBuf::from).ok_or_else(|| text.into())
+}

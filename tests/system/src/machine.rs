@@ -200,7 +200,13 @@ fn cache() -> PathBuf {
 
 fn stage() -> PathBuf {
     let stage = std::env::var_os(STAGED).map_or_else(|| target().join("xsched"), PathBuf::from);
-    for part in ["bin/xserver", "bin/xcli", "lib/xsched/libxsched.so", "lib/xsched/libOpenCL.so.1"] {
+    for part in [
+        "bin/xserver",
+        "bin/xcli",
+        "lib/xsched/libxsched.so",
+        "lib/xsched/libOpenCL.so.1",
+        "lib/xsched/libxsched_opencl_layer.so",
+    ] {
         assert!(
             stage.join(part).is_file(),
             "no {part} in {}: system tests need a staged build; run them by `cargo xtask test`, or name the folder of one by {STAGED}",

@@ -46,6 +46,10 @@ pub(crate) struct Run {
     #[arg(long, help_heading = "Loading")]
     no_preload: bool,
 
+    /// Put no layer into the loaders of vendors that have layers
+    #[arg(long, help_heading = "Loading")]
+    no_layers: bool,
+
     /// Folder with libxsched.so and the stand-ins [default: ../lib/xsched seen from xcli, else the folder of xcli]
     #[arg(long, value_name = "DIR", help_heading = "Loading")]
     lib_dir: Option<PathBuf>,
@@ -57,8 +61,8 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn execute(self, context: &Context) -> Result<(), Failure> {
-        let mut environment = self.environment(context)?;
         let library = self.library()?;
+        let mut environment: Vec<(&str, OsString)> = self.environment(context)?;
         let (name, arguments) =
             self.program.split_first().ok_or_else(|| Failure::usage("which program is to be run?"))?;
         let search_path = std::env::var_os("PATH");
@@ -67,11 +71,12 @@ impl Run {
         for warning in &diagnosis.reasons {
             context.output.warning(warning);
         }
-        environment.extend(if diagnosis.keep_away {
-            environment::kept_away(&library)
+        if diagnosis.keep_away {
+            environment.extend(environment::kept_away(&library));
         } else {
-            environment::loading(&library, !self.no_preload)?
-        });
+            environment.extend(environment::loading(&library, !self.no_preload)?);
+            environment.extend(if self.no_layers { vec![] } else { environment::layers(&library) });
+        }
         for remark in advice::advise(&context.places(), &self.all_hints()) {
             context.output.warning(&remark);
         }

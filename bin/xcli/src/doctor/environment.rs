@@ -121,7 +121,7 @@ mod tests {
             looks: vec![],
             findings: vec![],
         };
-        let library = Library { dir: dir.into(), stand_ins: vec![] };
+        let library = Library { dir: dir.into(), stand_ins: vec![], layers: vec![] };
         Survey { library, variables: vec![], platforms: vec![platform] }
     }
 

@@ -1,5 +1,5 @@
-//! The two variables by which the loader finds the stand-ins first. Values that are already there are kept, and a nested
-//! `xcli run` adds nothing twice.
+//! The variables by which the loader finds the stand-ins first, and vendors' loaders our layers. Values that are already there are kept, and
+//! a nested `xcli run` adds nothing twice.
 
 use crate::failure::Failure;
 use crate::launch::library::Library;
@@ -28,23 +28,35 @@ pub(crate) fn loading(
     Ok([(LIBRARY_PATH, path)].into_iter().chain(preload).collect())
 }
 
+/// The variables that name our layers to vendors' loaders. Ours come first, next to the driver: a layer of the user's own then sees the program's
+/// calls, and not ours.
+pub(crate) fn layers(library: &Library) -> Vec<(&str, OsString)> {
+    let value = |(name, file): &'_ (String, OsString)| {
+        let current = std::env::var_os(name);
+        put_first(&[library.dir.join(file).into()], current.as_deref(), is_layer_separator)
+    };
+    library.layers.iter().map(|layer| (layer.0.as_str(), value(layer))).collect()
+}
+
 /// The same variables without the stand-ins of this folder, as far as they are there: for a program whose loader would fail on them.
-pub(crate) fn kept_away(library: &Library) -> Vec<(&'static str, OsString)> {
+pub(crate) fn kept_away(library: &Library) -> Vec<(&str, OsString)> {
     let ours = |entry: &OsStr| {
         Path::new(entry) == library.dir
             || library
                 .stand_ins
                 .iter()
+                .chain(library.layers.iter().map(|(_, file)| file))
                 .any(|file| entry == file || library.dir.join(file) == Path::new(entry))
     };
-    let without = |name: &'static str, is_separator: fn(&u8) -> bool| {
+    let without = |name, is_separator: fn(&u8) -> bool| {
         let value = std::env::var_os(name)?;
         let entries = value.as_bytes().split(is_separator).map(OsStr::from_bytes);
         let kept: Vec<&OsStr> = entries.filter(|entry| !ours(entry)).collect();
         Some((name, kept.join(OsStr::new(":"))))
     };
     let both = [without(LIBRARY_PATH, is_path_separator), without(PRELOAD, is_preload_separator)];
-    both.into_iter().flatten().collect()
+    let layers = library.layers.iter().map(|(name, _)| without(name.as_str(), is_layer_separator));
+    both.into_iter().chain(layers).flatten().collect()
 }
 
 /// The variable that hands the server's socket on, as an absolute path: the program may work in another folder.
@@ -88,6 +100,10 @@ fn is_path_separator(b: &u8) -> bool {
     matches!(b, b':' | b';')
 }
 
+fn is_layer_separator(b: &u8) -> bool {
+    *b == b':'
+}
+
 fn is_preload_separator(b: &u8) -> bool {
     matches!(b, b':' | b' ')
 }
@@ -106,7 +122,8 @@ mod tests {
     use super::*;
 
     fn library(dir: &str) -> Library {
-        Library { dir: dir.into(), stand_ins: vec!["liba.so.1".into(), "libb.so.2".into()] }
+        let layers = vec![("XSCHED_TEST_LAYERS".into(), "libxsched_test_layer.so".into())];
+        Library { dir: dir.into(), stand_ins: vec!["liba.so.1".into(), "libb.so.2".into()], layers }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The library folder: libxsched.so and the stand-ins for vendors' libraries.
 //!
-//! A stand-in is a file `lib<name>.so.<number>` in that folder: which vendors there are is known by looking, so a new platform
-//! changes nothing here.
+//! A stand-in is a file `lib<name>.so.<number>` in that folder, and `libxsched_<name>_layer.so` a layer, for a vendor's loader that finds its layers
+//! by the variable `<NAME>_LAYERS`: which vendors there are is known by looking, so a new platform changes nothing here.
 
 use crate::failure::Failure;
 use std::ffi::OsString;
@@ -17,6 +17,8 @@ pub(crate) struct Library {
     pub(crate) dir: PathBuf,
     /// File names of the stand-ins, in alphabetical order.
     pub(crate) stand_ins: Vec<OsString>,
+    /// Variables that name layers, each with the file name of ours, in the order of the files.
+    pub(crate) layers: Vec<(String, OsString)>,
 }
 
 impl Library {
@@ -48,13 +50,21 @@ impl Library {
         if !names.iter().any(|name| name == CORE) {
             return Err(format!("has no {CORE}"));
         }
+        let mut layers: Vec<(String, OsString)> = names.iter().filter_map(layer).collect();
+        layers.sort();
         let mut stand_ins: Vec<OsString> = names.into_iter().filter(is_stand_in).collect();
         if stand_ins.is_empty() {
             return Err(format!("has {CORE} but no stand-in"));
         }
         stand_ins.sort();
-        Ok(Library { dir, stand_ins })
+        Ok(Library { dir, stand_ins, layers })
     }
+}
+
+/// The variable and the file, if it is a layer.
+fn layer(file: &OsString) -> Option<(String, OsString)> {
+    let name = file.to_str()?.strip_prefix("libxsched_")?.strip_suffix("_layer.so")?;
+    Some((format!("{}_LAYERS", name.to_ascii_uppercase()), file.clone()))
 }
 
 fn is_stand_in(name: &OsString) -> bool {
@@ -88,10 +98,12 @@ mod tests {
             "lib/xsched/libfake.so.2.0.1",
             "lib/xsched/libfake.so",
             "lib/xsched/libfake.d",
+            "lib/xsched/libxsched_fake_layer.so",
         ]);
         let xcli = dir.path().join("bin/xcli");
         let library = Library::find(None, &xcli).unwrap();
         assert_eq!(library.stand_ins, ["libfake.so.2"]);
+        assert_eq!(library.layers, [("FAKE_LAYERS".into(), "libxsched_fake_layer.so".into())]);
         assert!(library.dir.ends_with("lib/xsched"));
         std::fs::remove_dir_all(dir.path().join("lib")).unwrap();
         assert_eq!(Library::find(None, &xcli).unwrap().stand_ins, ["libfake.so.1"]);

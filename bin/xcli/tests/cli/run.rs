@@ -186,6 +186,19 @@ fn libraries_are_found_from_where_xcli_is_installed() {
 }
 
 #[test]
+fn a_layer_in_the_folder_is_named_first_to_the_vendors_loader_unless_it_is_not_wanted() {
+    let library = library_folder();
+    std::fs::write(library.path().join("libxsched_fake_layer.so"), "").unwrap();
+    let ours = library.path().canonicalize().unwrap().join("libxsched_fake_layer.so").display().to_string();
+    let layers = |command: &mut Command| environment(command).remove("FAKE_LAYERS");
+    assert_eq!(layers(&mut run(library.path())), Some(ours.clone()));
+    let both = format!("{ours}:/l/other.so");
+    assert_eq!(layers(run(library.path()).env("FAKE_LAYERS", "/l/other.so")), Some(both.clone()));
+    assert_eq!(layers(run(library.path()).env("FAKE_LAYERS", &both)), Some(both), "a run within a run");
+    assert_eq!(layers(run(library.path()).arg("--no-layers")), None);
+}
+
+#[test]
 fn exit_code_and_signal_are_the_programs_own() {
     let library = library_folder();
     let exit = output(run(library.path()).args(["sh", "-c", "exit 42"]));
