@@ -1,8 +1,8 @@
 //! Closing what a stranger sent, without waiting for it.
 //!
 //! The last close of a file can take as long as the file's owner likes: a TCP socket with SO_LINGER waits for its peer, a FUSE file
-//! for its daemon, and a Unix socket may hold either in its queue. So the server leaves what is not memory to a thread that has nothing
-//! else to do.
+//! for its daemon, a Unix socket may hold either in its queue, and much memory is not given back in a moment. So the server leaves all but
+//! a little memory to a thread that has nothing else to do.
 
 use rustix::fd::OwnedFd;
 use std::sync::OnceLock;
@@ -29,7 +29,7 @@ impl Drop for Strange {
 }
 
 fn dispose(fd: OwnedFd) {
-    if rustix::fs::fcntl_get_seals(&fd).is_ok() {
+    if is_closed_at_once(&fd) {
         return;
     }
     // Spares the thread the plain case; the owner may still undo it.
@@ -39,6 +39,14 @@ fn dispose(fd: OwnedFd) {
         // If the thread is not there any more, the fd comes back in the error and is closed here.
         let _ = closer.send(fd);
     }
+}
+
+/// Whether it is memory, and so little that it is given back within some microseconds.
+fn is_closed_at_once(fd: &OwnedFd) -> bool {
+    const LITTLE: i64 = 1 << 20;
+    // First, because it never waits, and only memory has seals.
+    rustix::fs::fcntl_get_seals(fd).is_ok()
+        && rustix::fs::fstat(fd).is_ok_and(|about| about.st_blocks * 512 <= LITTLE)
 }
 
 fn close(fd: OwnedFd) {
@@ -107,6 +115,19 @@ mod tests {
         let (nest, _, _peer) = laden(1);
         drop(Strange(vec![nest]));
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn only_a_little_memory_is_closed_by_the_server_itself() {
+        use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+        let memory = |length| {
+            let fd = memfd_create("t", MemfdFlags::CLOEXEC).unwrap();
+            fallocate(&fd, FallocateFlags::KEEP_SIZE, 0, length).unwrap();
+            fd
+        };
+        assert!(is_closed_at_once(&memory(4096)));
+        assert!(!is_closed_at_once(&memory(64 << 20)));
+        assert!(!is_closed_at_once(&rustix::pipe::pipe().unwrap().0));
     }
 
     #[test]

@@ -164,9 +164,17 @@ pub(crate) fn check(fd: BorrowedFd<'_>, length: usize, seals: SealFlags) -> Resu
     if !has.contains(seals) {
         return bad(format!("it is sealed by {has:?}, which lacks {:?}", seals - has));
     }
-    let size = rustix::fs::fstat(fd).map_err(Error::system("fstat"))?.st_size;
+    let about = rustix::fs::fstat(fd).map_err(Error::system("fstat"))?;
+    let size = about.st_size;
     if u64::try_from(size) != Ok(length as u64) {
         return bad(format!("it has {size} bytes, not {length}"));
+    }
+    // A file can have memory behind its end, which whoever drops it last has to give back, and that would take its time. The kernel may
+    // take memory by 2 MiB.
+    const MORE: u64 = 4 << 20;
+    let memory = u64::try_from(about.st_blocks).unwrap_or(u64::MAX).saturating_mul(512);
+    if memory > length as u64 + MORE {
+        return bad(format!("it has {memory} bytes of memory behind {size} bytes"));
     }
     Ok(())
 }
@@ -213,6 +221,11 @@ mod tests {
         assert!(reason(&small).contains("bytes, not"), "{}", reason(&small));
         let file = OwnedFd::from(tempfile::tempfile().unwrap());
         assert!(GuestPage::map(file.as_fd()).is_err());
+        let laden = create(c"t", 0, SealFlags::empty()).unwrap();
+        rustix::fs::fallocate(&laden, rustix::fs::FallocateFlags::KEEP_SIZE, 0, 64 << 20).unwrap();
+        rustix::fs::ftruncate(&laden, size as u64).unwrap();
+        rustix::fs::fcntl_add_seals(&laden, both).unwrap();
+        assert!(reason(&laden).contains("bytes of memory behind"), "{}", reason(&laden));
         let read_only = create(c"t", size, both | SealFlags::WRITE).unwrap();
         assert!(reason(&read_only).contains("mmap"), "{}", reason(&read_only));
     }

@@ -12,6 +12,9 @@ use rustix::process::{Pid, PidfdFlags};
 /// The user that a system's server may run as, and the group whose members may steer all processes.
 pub const SERVICE: &str = "xsched";
 
+/// Groups that are looked at. A process may have 65,536, and a server remembers them for each.
+pub const MOST_GROUPS: usize = 4096;
+
 /// What the kernel says about a peer, as of the moment when it connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
@@ -21,7 +24,7 @@ pub struct Credentials {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Its other groups.
+    /// Its other groups; none if there are more than [`MOST_GROUPS`].
     pub groups: Vec<u32>,
 }
 
@@ -34,7 +37,7 @@ impl Credentials {
         let [pid, uid, gid] = c;
         let mut groups = vec![0; 64];
         let length = match socket_option(socket, SO_PEERGROUPS, &mut groups) {
-            Err((Errno::RANGE, needed)) => {
+            Err((Errno::RANGE, needed)) if needed <= MOST_GROUPS => {
                 groups.resize(needed, 0);
                 socket_option(socket, SO_PEERGROUPS, &mut groups).unwrap_or(0)
             }
@@ -162,6 +165,25 @@ mod tests {
         assert!(is_connected(a.as_fd()));
         drop(b);
         assert!(!is_connected(a.as_fd()));
+    }
+
+    /// Needs root, to be in groups.
+    #[test]
+    fn who_is_in_more_groups_than_are_looked_at_is_in_none() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        // Of this thread only.
+        let groups = |count: u32| {
+            let all: Vec<_> = (1..=count).map(rustix::process::Gid::from_raw).collect();
+            rustix::thread::set_thread_groups(&all).unwrap();
+            let flags = SocketFlags::CLOEXEC;
+            let (a, _b) =
+                rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+            Credentials::of(a.as_fd()).unwrap().groups.len()
+        };
+        let sizes = std::thread::spawn(move || [groups(100), groups(4096), groups(5000)]);
+        assert_eq!(sizes.join().unwrap(), [100, 4096, 0]);
     }
 
     #[test]
