@@ -10,6 +10,7 @@
 mod ahead;
 mod clients;
 mod control;
+mod crowd;
 mod devices;
 mod groups;
 mod guests;

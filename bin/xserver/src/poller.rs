@@ -11,7 +11,7 @@ use rustix::time::{
 use xsched_core::Time;
 
 /// Something to watch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Source {
     /// Somebody connects.
     Listener,

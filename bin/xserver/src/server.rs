@@ -4,6 +4,7 @@
 //! If this process dies or is frozen, its guests notice that the sign of life is missing and run on by themselves.
 
 use crate::control::{self, Answered};
+use crate::crowd::Crowd;
 use crate::guests::Guests;
 use crate::links::{Answer, Links, Role};
 use crate::logbook::Kind;
@@ -11,6 +12,7 @@ use crate::poller::{Poller, Source, Wake};
 use crate::rights::Rights;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
+use std::time::Duration;
 use xsched_core::{ClientId, Time};
 use xsched_ipc::Error;
 use xsched_ipc::control::{Reply, Request};
@@ -20,6 +22,8 @@ use xsched_sched::Scheduler;
 
 /// Guests at a time.
 const MOST_GUESTS: usize = 4096;
+/// For how long newcomers and control clients are heard in one turn, if there are so many.
+const A_MOMENT: Duration = Duration::from_micros(200);
 /// What is said of a peer that left.
 const CLOSED: &str = "it closed the connection";
 
@@ -33,6 +37,7 @@ pub(crate) struct Server {
     links: Links,
     guests: Guests,
     rights: Rights,
+    crowd: Crowd,
     /// When to give a sign of life at the latest, if anybody is there.
     beat_due: Time,
     /// No fd was left for the next connection: when to try again.
@@ -58,6 +63,7 @@ impl Server {
             links: Links::new(most_files()),
             guests: Guests::new(scheduler),
             rights,
+            crowd: Crowd::default(),
             beat_due: Time::ZERO,
             accepting_again: None,
             is_ending: false,
@@ -68,12 +74,25 @@ impl Server {
     pub(crate) fn run(mut self) -> Result<()> {
         let (mut next, mut sources) = (None, Vec::new());
         while !self.is_ending {
-            self.poller.wait(self.until(next), &mut sources).context("epoll_wait failed")?;
+            // Who stands in line is not waited for.
+            let until = if self.crowd.is_empty() { self.until(next) } else { Some(Time::ZERO) };
+            self.poller.wait(until, &mut sources).context("epoll_wait failed")?;
             let time = now();
             for source in sources.drain(..) {
-                self.hear(source, time);
+                match source {
+                    Source::Link(_) | Source::Listener => self.crowd.add(source),
+                    _ => self.hear(source, time),
+                }
                 // However much there is to hear from one, the others see that the server lives.
                 self.pulse.beat(now());
+            }
+            while let Some(source) = self.crowd.next() {
+                self.hear(source, time);
+                let now = now();
+                self.pulse.beat(now);
+                if now.since(time) > A_MOMENT {
+                    break;
+                }
             }
             self.pulse.beat(now());
             if self.beat_due <= time {

@@ -190,7 +190,8 @@ fn another_version_is_refused_and_both_versions_are_named() {
     );
     let raw = Raw::connect(&server);
     raw.send(&wire::Hello { layout: 33, ..hello() }.to_packet(), &[page().fd().unwrap()]);
-    assert_eq!(raw.farewell(), "the guest's page has layout 33, the server's layout 2");
+    let said = format!("the guest's page has layout 33, the server's layout {LAYOUT}");
+    assert_eq!(raw.farewell(), said);
 }
 
 #[test]

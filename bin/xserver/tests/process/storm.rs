@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use xsched_core::DeviceKey;
 use xsched_ipc::control::Request;
 use xsched_ipc::guest::{Link, SharedPage};
@@ -111,6 +112,15 @@ impl Usage {
         let maps = text("maps").matches("xsched-page").count();
         Usage { fds: count("fd"), threads: count("task"), maps, memory }
     }
+
+    /// Without those who are just leaving: the fewest files of some looks.
+    fn at_rest(pid: u32) -> Usage {
+        let looks = (0..50).map(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            Usage::of(pid)
+        });
+        looks.min_by_key(|usage| usage.fds).unwrap()
+    }
 }
 
 #[test]
@@ -125,7 +135,7 @@ fn ten_thousand_fuzzed_messages_and_pages_end_their_senders_only_and_leave_nothi
     first.says();
     drop(first);
     wait("the first are gone", || server.list().len() == 2);
-    let before = Usage::of(server.pid());
+    let before = Usage::at_rest(server.pid());
 
     let mut storm = Somebody::start(Job::Storm(ROUNDS), &server.socket(), user, None);
     low.launch(0);
@@ -140,7 +150,7 @@ fn ten_thousand_fuzzed_messages_and_pages_end_their_senders_only_and_leave_nothi
             turns += 1;
         }
         assert_eq!((low.link(), high.link()), (Link::Up, Link::Up));
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
     }
     let said = storm.says();
     let ended: u32 = said.strip_suffix(" ended").unwrap().parse().unwrap();
@@ -151,12 +161,13 @@ fn ten_thousand_fuzzed_messages_and_pages_end_their_senders_only_and_leave_nothi
     wait("nobody stayed", || server.list().len() == 2);
     let mut after = Usage::of(server.pid());
     // Files of strangers are closed in the background, and who asked for the list may not be gone yet.
-    wait("nothing is left of them", || {
+    let start = Instant::now();
+    while after.fds > before.fds || after.threads > before.threads || after.maps > before.maps {
+        assert!(start.elapsed() < PATIENCE, "{before:?}, then {after:?}");
+        std::thread::sleep(Duration::from_millis(10));
         after = Usage::of(server.pid());
-        (after.fds, after.threads, after.maps) == (before.fds, before.threads, before.maps)
-    });
+    }
     assert!(after.memory < before.memory + 4096, "{before:?}, then {after:?}");
     server.wait_for_log("refused pid ");
     server.wait_for_log("dropped c");
-    assert!(PATIENCE > std::time::Duration::from_secs(5));
 }
