@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use xsched_core::probe::Line;
@@ -36,6 +36,8 @@ pub(crate) enum End {
     Signal(i32),
     /// It was not done in time.
     TimedOut,
+    /// The same, and the process with this number could not be ended.
+    Stuck(u32),
 }
 
 impl fmt::Display for End {
@@ -48,6 +50,7 @@ impl fmt::Display for End {
                 None => write!(f, "crashes (signal {number})"),
             },
             End::TimedOut => write!(f, "hangs"),
+            End::Stuck(pid) => write!(f, "hangs in the kernel, where process {pid} cannot be ended,"),
         }
     }
 }
@@ -129,24 +132,30 @@ fn hear(outcome: &mut Outcome, news: &Receiver<News>, deadline: Instant) {
 /// Waits for the process, and ends it if it is late. What it did after it was done does not count, unless it crashed.
 fn end(child: &mut Child, outcome: &mut Outcome, news: &Receiver<News>, deadline: Instant) -> End {
     let is_done = outcome.lines.last() == Some(&Line::Done);
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break Some(status),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
-            _ => break None,
-        }
-    };
+    let in_time = wait(child, deadline);
     if let Ok(pid) = i32::try_from(child.id())
         && let Some(group) = rustix::process::Pid::from_raw(pid)
     {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
-    let _ = child.wait();
+    // A process that hangs in the kernel does not end, and is not waited for.
+    let at_last = in_time.or_else(|| wait(child, Instant::now() + REST));
     hear(outcome, news, Instant::now() + REST);
-    match status.map(|status| (status.code(), status.signal())) {
+    match in_time.map(|status| (status.code(), status.signal())) {
         Some((Some(0), _)) if is_done => End::Done,
         Some((Some(code), _)) => End::Exit(code),
         Some((None, signal)) => End::Signal(signal.unwrap_or(0)),
-        None => End::TimedOut,
+        None if at_last.is_some() => End::TimedOut,
+        None => End::Stuck(child.id()),
+    }
+}
+
+/// Its status, if it has ended by then.
+fn wait(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            other => return other.ok().flatten(),
+        }
     }
 }

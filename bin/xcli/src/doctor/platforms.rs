@@ -79,7 +79,7 @@ fn grief(look: &Look, outcome: &Outcome, doing: Option<&str>, patience: Duration
     let last = said.get(said.len().saturating_sub(LAST_WORDS)..).unwrap_or_default().join(" / ");
     let last = if last.is_empty() { String::new() } else { format!("; its last words: {last}") };
     let text = format!("{} {what} {when}: so does each program that uses it{last}", look.title);
-    let check = if outcome.end == End::TimedOut { "hang" } else { "crash" };
+    let check = if matches!(outcome.end, End::TimedOut | End::Stuck(_)) { "hang" } else { "crash" };
     let finding = Finding::problem(check, text);
     match &look.mend {
         Some(mend) => finding.mend(mend),

@@ -1,6 +1,6 @@
 //! The same questions to the real xserver: both sides mean the same by them. Programs that it schedules are in `tests/system`.
 
-use crate::support::{build, output, stderr, stdout, xcli};
+use crate::support::{XCLI, build, for_everybody, library_folder, output, stderr, stdout, xcli};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -84,4 +84,31 @@ fn the_real_server_answers_every_command() {
     assert!(output(Command::new("kill").arg(pid)).status.success());
     assert!(server.child.wait().unwrap().success(), "SIGTERM is a clean end");
     assert_eq!(server.ask(&["list"]).status.code(), Some(3));
+}
+
+/// Needs root, to be two users.
+#[test]
+fn the_real_server_lets_xcli_say_what_an_ordinary_user_will_not_get() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("not root: nothing to test");
+    }
+    let server = Server::start();
+    let library = library_folder();
+    std::fs::set_permissions(library.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |caller: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("XSCHED_SOCKET", server.socket());
+        command.args(caller).arg(for_everybody(XCLI, library.path()));
+        let result =
+            output(command.args(["run", "--priority", "10", "--lib-dir"]).arg(library.path()).arg("true"));
+        assert!(result.status.success());
+        stderr(&result)
+    };
+    assert_eq!(run(&[]), "");
+    let said = run(&["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    assert!(
+        said.starts_with("xcli: priority 10 is above 0, the highest that user 65534 may ask for"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
