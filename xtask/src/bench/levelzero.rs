@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use test_stats::quantile;
+use test_stats::{Estimate, quantile};
 
 use super::{Bench, END_LIMIT, circumstances, record};
 use crate::demo::in_private;
@@ -78,7 +78,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                 run.once(options.requests, seen)?;
             }
         }
-        rows.push(table(kind, &mut seen));
+        rows.push(table(kind, &seen));
     }
     let tables = format!("{}\n\n{}", circumstances()?, rows.join("\n"));
     println!("\n{tables}");
@@ -162,18 +162,28 @@ fn compile(folder: &Path) -> Result<PathBuf> {
     Ok(worker)
 }
 
-fn table(kind: &str, seen: &mut [Seen; 4]) -> String {
+fn table(kind: &str, seen: &[Seen; 4]) -> String {
     let what = if kind == "list" { "immediate lists and events" } else { "command queues, lists and fences" };
     let mut text = format!(
-        "With {what}:\n\n| urgent program | requests | p50 | p99 | p99 over alone | greedy program, of the device's time |\n|---|---|---|---|---|---|\n"
+        "With {what}:\n\n| urgent program | requests | p50 | over alone | p99 | over alone | greedy program, of the device's time |\n\
+         |---|---|---|---|---|---|---|\n"
     );
-    let mut alone = f64::NAN;
+    let [alone, ..] = seen;
     for (situation, seen) in SITUATIONS.iter().zip(seen) {
-        seen.latencies.sort_unstable_by(f64::total_cmp);
-        let (p50, p99) = (quantile(&seen.latencies, 0.5), quantile(&seen.latencies, 0.99));
-        if !situation.with_greedy && !situation.is_scheduled {
-            alone = p99;
-        }
+        let mut sorted = seen.latencies.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let pairs: Vec<(f64, f64)> =
+            alone.latencies.iter().copied().zip(seen.latencies.iter().copied()).collect();
+        let at = |share| {
+            let ratio = Estimate::ratio(&pairs, share);
+            format!(
+                "{:.1} ms | {:.2} [{:.2}, {:.2}]",
+                quantile(&sorted, share),
+                ratio.middle,
+                ratio.low,
+                ratio.high
+            )
+        };
         let share = match situation.with_greedy {
             true => {
                 let busy = seen.kernels as f64 * KERNEL_US as f64 / 1e6 / seen.time.as_secs_f64();
@@ -182,10 +192,11 @@ fn table(kind: &str, seen: &mut [Seen; 4]) -> String {
             false => "–".into(),
         };
         text += &format!(
-            "| {} | {} | {p50:.1} ms | {p99:.1} ms | {:.2} | {share} |\n",
+            "| {} | {} | {} | {} | {share} |\n",
             situation.title,
             seen.latencies.len(),
-            p99 / alone
+            at(0.5),
+            at(0.99)
         );
     }
     text

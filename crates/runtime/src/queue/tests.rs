@@ -331,3 +331,56 @@ fn a_launch_that_waits_and_marks_leaves_errno_alone() {
     assert_eq!(thread.join().unwrap(), 4711);
     guest.open_for_good();
 }
+
+/// What is dropped with a queue, and takes its time.
+struct Slow(DeviceKey, Arc<AtomicU64>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        std::thread::sleep(A_MOMENT / 5);
+        self.1.store(1, Ordering::SeqCst);
+    }
+}
+
+impl HwQueue for Slow {
+    fn device(&self) -> &DeviceKey {
+        &self.0
+    }
+    fn platform(&self) -> &'static str {
+        "test"
+    }
+    fn launch(&self, command: &mut dyn HwCommand) -> Result<(), Error> {
+        command.launch(self)
+    }
+    fn flush(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn synchronize(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn mark(&self) -> Result<Box<dyn Mark>, Error> {
+        Err(Error::Lost { call: "mark" })
+    }
+}
+
+#[test]
+fn another_thread_clears_up_a_queue_that_goes_then_the_release_returns_when_all_of_it_is_gone() {
+    let guest = guest();
+    for _ in 0..20 {
+        let gone = Arc::<AtomicU64>::default();
+        let queue = guest.adopt(Arc::new(Slow(DeviceKey::cpu(0), gone.clone())), true).unwrap();
+        let (begun, begins) = channel();
+        let other = std::thread::spawn(move || {
+            queue.with(|_| {
+                begun.send(()).unwrap();
+                while queue.gone.load(Ordering::SeqCst) == THERE {
+                    std::hint::spin_loop();
+                }
+            });
+        });
+        begins.recv().unwrap();
+        assert!(queue.release());
+        assert_eq!(gone.load(Ordering::SeqCst), 1, "the native queue would be freed under a call of ours");
+        other.join().unwrap();
+    }
+}

@@ -96,20 +96,19 @@ handlers! {
         result
     };
 
-    begin_capture(list: Handle, next: usize) -> ZeResult, BEGIN_CAPTURE => |call, list, _| {
-        captures(list);
-        nested(call)
-    };
-    begin_capture_into(list: Handle, graph: Handle, next: usize) -> ZeResult, BEGIN_CAPTURE_INTO => |call, list, _, _| {
-        captures(list);
-        nested(call)
-    };
+    begin_capture(list: Handle, next: usize) -> ZeResult, BEGIN_CAPTURE => |call, list, _| captures(call, list);
+    begin_capture_exp(list: Handle, next: usize) -> ZeResult, BEGIN_CAPTURE_EXP => |call, list, _| captures(call, list);
+    begin_capture_into(list: Handle, graph: Handle, next: usize) -> ZeResult, BEGIN_CAPTURE_INTO =>
+        |call, list, _, _| captures(call, list);
+    begin_capture_into_exp(list: Handle, graph: Handle, next: usize) -> ZeResult, BEGIN_CAPTURE_INTO_EXP =>
+        |call, list, _, _| captures(call, list);
 }
 
 /// What is appended to a list that captures is recorded, a mark of ours too; so we leave such a list alone for good.
-fn captures(list: Handle) {
+fn captures(call: &dyn Fn() -> ZeResult, list: Handle) -> ZeResult {
     if find(list as usize).is_some() {
         remove(list);
         report::once("an immediate list that captures a graph runs unscheduled from then on");
     }
+    nested(call)
 }

@@ -62,6 +62,14 @@ xsched_runtime::rows! {
         zeCommandListAppendHostFunction(list function user next signal waits wait_list) => to(list, signal);
         zeRTASBuilderCommandListAppendCopyExt(list dst src size signal waits wait_list) => to(list, signal);
 
+        // By name only: earlier forms of the above, and Intel's own (level_zero/driver_experimental/zex_cmdlist.h of its driver)
+        zeCommandListAppendGraphExp(list graph next signal waits wait_list) => to(list, signal);
+        zexCommandListAppendMemoryCopyWithParameters(list dst src size next waits wait_list signal) => to(list, signal);
+        zexCommandListAppendMemoryFillWithParameters(list ptr pattern pattern_size size next signal waits wait_list) => to(list, signal);
+        zexCommandListAppendWaitOnMemory(list desc ptr data signal) => to(list, signal);
+        zexCommandListAppendWaitOnMemory64(list desc ptr data signal) => to(list, signal);
+        zexCommandListAppendWriteToMemory(list desc ptr data) => to(list, 0);
+
         // Tools: metrics
         zetCommandListAppendMetricStreamerMarker(list streamer value) => to(list, 0);
         zetCommandListAppendMetricQueryBegin(list query) => to(list, 0);
@@ -78,6 +86,8 @@ xsched_runtime::rows! {
         zeCommandListHostSynchronize => list::synchronize, list::SYNCHRONIZE;
         zeCommandListBeginGraphCaptureExt => list::begin_capture, list::BEGIN_CAPTURE;
         zeCommandListBeginCaptureIntoGraphExt => list::begin_capture_into, list::BEGIN_CAPTURE_INTO;
+        zeCommandListBeginGraphCaptureExp => list::begin_capture_exp, list::BEGIN_CAPTURE_EXP;
+        zeCommandListBeginCaptureIntoGraphExp => list::begin_capture_into_exp, list::BEGIN_CAPTURE_INTO_EXP;
         zeFenceHostSynchronize => fence::fence_synchronize, fence::FENCE_SYNCHRONIZE;
         zeFenceQueryStatus => fence::fence_query, fence::FENCE_QUERY;
         zeEventHostSynchronize => fence::event_synchronize, fence::EVENT_SYNCHRONIZE;
