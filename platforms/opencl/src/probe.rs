@@ -141,7 +141,8 @@ fn programs(folder: &Path, report: &Report<'_>) {
         let text = "the real library has no clGetPlatformIDs: it is no OpenCL library";
         return report.found(Finding::problem("bound", text));
     };
-    report.found(Finding::ok("bound", format!("the stand-in leads to {}", file.display())));
+    let way = if driver.library.is_of_functions() { "the layer is in" } else { "the stand-in leads to" };
+    report.found(Finding::ok("bound", format!("{way} {}", file.display())));
     let platforms = match platforms {
         Ok(platforms) if !platforms.is_empty() => platforms,
         Ok(_) | Err(CL_PLATFORM_NOT_FOUND_KHR) => {

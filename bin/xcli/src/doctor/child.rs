@@ -76,7 +76,7 @@ enum News {
 /// Runs `xcli probe` with these arguments and variables, for at most `patience`.
 pub(crate) fn run<A: AsRef<OsStr>>(
     arguments: &[A],
-    variables: &[(&'static str, OsString)],
+    variables: &[(String, OsString)],
     patience: Duration,
 ) -> io::Result<Outcome> {
     let deadline = Instant::now() + patience;

@@ -4,6 +4,7 @@ use crate::doctor::installation::Survey;
 use crate::doctor::report::Report;
 use crate::doctor::shell::word;
 use crate::launch::environment::{LIBRARY_PATH, PRELOAD, settings};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use xsched_core::Config;
@@ -16,9 +17,13 @@ pub(crate) fn examine(survey: Option<&Survey>, report: &mut Report) {
     let entries = |name: &str, is_separator: fn(&u8) -> bool| -> Vec<PathBuf> {
         let value = std::env::var_os(name).unwrap_or_default();
         let entries = value.as_bytes().split(is_separator).filter(|entry| !entry.is_empty());
-        entries.map(|entry| std::ffi::OsStr::from_bytes(entry).into()).collect()
+        entries.map(|entry| OsStr::from_bytes(entry).into()).collect()
     };
     findings.extend(preload(&entries(PRELOAD, |b| matches!(b, b':' | b' ')), survey));
+    for (name, file) in survey.iter().flat_map(|survey| &survey.library.layers) {
+        let others = entries(name, |b| *b == b':');
+        findings.extend(others.iter().filter_map(|entry| layer(name, entry, file)));
+    }
     findings.extend(library_path(&entries(LIBRARY_PATH, |b| matches!(b, b':' | b';')), survey));
     if findings.is_empty() {
         findings.push(Finding::ok("settings", "no variable here keeps programs from being scheduled"));
@@ -72,6 +77,25 @@ fn preload(entries: &[PathBuf], survey: Option<&Survey>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A layer that somebody else put into a vendor's loader.
+fn layer(variable: &str, entry: &Path, ours: &OsStr) -> Option<Finding> {
+    const CHECK: &str = "layer";
+    let shown = entry.display();
+    if entry.file_name() == Some(ours) {
+        return None;
+    }
+    let is_path = entry.as_os_str().as_bytes().contains(&b'/');
+    Some(if is_path && !entry.exists() {
+        Finding::note(CHECK, format!("{variable} names {shown}, which is not there"))
+            .mend(format!("unset {variable}"))
+    } else {
+        Finding::note(
+            CHECK,
+            format!("{variable} has {shown}: it hears the program's calls before XSched's layer does"),
+        )
+    })
 }
 
 /// Folders that hide the stand-ins where somebody has set the variable by hand.
@@ -147,6 +171,14 @@ mod tests {
         assert!(say(&other).unwrap().contains("in the place of Fake"));
         assert!(say(Path::new("/no/such.so")).unwrap().contains("not there"));
         assert!(say(Path::new("libm.so.6")).unwrap().contains("behind the stand-ins"));
+    }
+
+    #[test]
+    fn layers_of_others_are_named_and_ours_is_not() {
+        let say = |entry: &str| layer("FAKE_LAYERS", Path::new(entry), OsStr::new("libxsched_fake_layer.so"));
+        assert_eq!(say("/x/libxsched_fake_layer.so"), None);
+        assert!(say("/no/such.so").unwrap().text.contains("not there"));
+        assert!(say("libother.so").unwrap().text.contains("before XSched's"));
     }
 
     #[test]

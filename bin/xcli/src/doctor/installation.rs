@@ -3,7 +3,7 @@
 use crate::doctor::child::{self, End, Outcome};
 use crate::doctor::report::Report;
 use crate::doctor::shell::word;
-use crate::launch::environment::{loading, socket};
+use crate::launch::environment::{layers, loading, socket};
 use crate::launch::library::{CORE, Library};
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -19,7 +19,7 @@ const TITLE: &str = "Installation";
 pub(crate) struct Survey {
     pub(crate) library: Library,
     /// The environment of a scheduled program, as far as it differs from ours.
-    pub(crate) variables: Vec<(&'static str, OsString)>,
+    pub(crate) variables: Vec<(String, OsString)>,
     pub(crate) platforms: Vec<Platform>,
 }
 
@@ -44,10 +44,11 @@ pub(crate) fn examine(
     add(rights(&library));
     let variables = loading(&library, true).and_then(|mut variables| {
         variables.extend(server.map(socket).transpose()?);
+        variables.extend(layers(&library));
         Ok(variables)
     });
-    let variables = match variables {
-        Ok(variables) => variables,
+    let variables: Vec<(String, OsString)> = match variables {
+        Ok(variables) => variables.into_iter().map(|(name, value)| (name.into(), value)).collect(),
         Err(failure) => {
             add(vec![Finding::problem("library", failure.message)]);
             return None;
@@ -141,6 +142,10 @@ fn stand_ins(library: &Library, platforms: &[Platform]) -> Vec<Finding> {
         }
         findings.push(Finding::ok(CHECK, format!("{soname}, the stand-in for {title}, lies beside it")));
     }
+    for (variable, file) in &library.layers {
+        let text = format!("{}, a layer, lies beside it; `xcli run` names it in {variable}", file.display());
+        findings.push(Finding::ok("layer", text));
+    }
     let is_known =
         |file: &OsString| platforms.iter().any(|p| p.libraries.iter().any(|name| file == name.as_str()));
     for file in library.stand_ins.iter().filter(|file| !platforms.is_empty() && !is_known(file)) {
@@ -156,7 +161,9 @@ fn stand_ins(library: &Library, platforms: &[Platform]) -> Vec<Finding> {
 
 /// Whoever may write here is in every program that is run by `xcli run`.
 fn rights(library: &Library) -> Vec<Finding> {
-    let files = library.stand_ins.iter().map(|name| library.dir.join(name)).chain([library.dir.join(CORE)]);
+    let layers = library.layers.iter().map(|(_, file)| file);
+    let files = library.stand_ins.iter().chain(layers).map(|name| library.dir.join(name));
+    let files = files.chain([library.dir.join(CORE)]);
     let open = files.chain([library.dir.clone()]).filter(|path| {
         // A symbolic link says that everybody may write, and means its end.
         path.metadata().is_ok_and(|about| about.mode() & 0o002 != 0)

@@ -39,6 +39,12 @@ impl Installation {
         installation
     }
 
+    /// With OpenCL's layer, too.
+    fn add_layer(&self) {
+        let name = "libxsched_opencl_layer.so";
+        std::fs::copy(build("xsched-shim-opencl-layer", name), self.lib().join(name)).unwrap();
+    }
+
     fn empty() -> Installation {
         let root = tempfile::tempdir().unwrap();
         for folder in ["lib", "drivers"] {
@@ -148,6 +154,11 @@ fn with_real_parts_and_a_real_server_there_is_no_problem() {
     assert_eq!(report.finding("opencl", "attached", "taken in by xserver")["verdict"], "ok");
     report.finding("server", "server", &format!("(pid {}", server.child.id()));
     report.finding("server", "rights", "may steer all");
+    installation.add_layer();
+    let report = examine(&mut command);
+    assert_eq!(report.value["problems"], 0, "{:#}", report.value);
+    report.finding("installation", "layer", "OPENCL_LAYERS");
+    report.finding("opencl", "bound", "the layer is in");
     let device = &report.value["devices"][0];
     assert_eq!((&device["key"], &device["level"]), (&"cpu:0".into(), &"block".into()), "{device}");
     assert!(device["limit"].as_str().unwrap().contains("no standard way"));
@@ -459,6 +470,10 @@ fn a_program_that_runs_is_asked_whether_it_is_scheduled_and_why_not() {
     let report = look(&scheduled);
     report.finding("process", "process_attached", "it is attached, with 1 queue;");
     assert_eq!(report.value["problems"], 0, "{:#}", report.value);
+
+    // A layer reaches what is opened by its path.
+    installation.add_layer();
+    look(&run(&["queue", real])).finding("process", "process_attached", "it is attached, with 1 queue;");
 
     let mut gone = Command::new("true").spawn().unwrap();
     gone.wait().unwrap();
