@@ -9,17 +9,28 @@ use xsched_core::ClientId;
 use xsched_ipc::page::{Edge, EdgeKind};
 
 impl Guests {
-    /// The guest has told this edge, and nothing has been read yet.
-    pub(crate) fn preempt_at_once(&mut self, client: ClientId, edge: Edge) {
-        let Some(guest) = self.table.get(&client).filter(|_| edge.kind == EdgeKind::Ready) else { return };
-        let (Some(slot), Some(known)) = (guest.page.slot(edge.slot), guest.known(edge.slot)) else { return };
-        if !known.is(slot.tag()) || !slot.activity.snapshot().is_ready() {
-            return;
-        }
-        for preempted in self.scheduler.preempted_by(known.queue) {
-            if let Some(guest) = self.table.get(&preempted) {
-                guest.close_ahead(known.device);
-                self.unwritten.insert((preempted, known.device));
+    /// The guest has rung, and nothing of its ring has been read yet.
+    pub(crate) fn preempt_at_once(&mut self, client: ClientId) {
+        let Guests { table, scheduler, unwritten, .. } = self;
+        let Some(guest) = table.get(&client) else { return };
+        for edge in guest.page.ring.unread().filter_map(Edge::from_word) {
+            let (Some(slot), Some(known)) = (guest.page.slot(edge.slot), guest.known(edge.slot)) else {
+                continue;
+            };
+            if edge.kind != EdgeKind::Ready || !known.is(slot.tag()) || !slot.activity.snapshot().is_ready() {
+                continue;
+            }
+            let mut is_effective = false;
+            for preempted in scheduler.preempted_by(known.queue) {
+                if let Some(guest) = table.get(&preempted) {
+                    guest.close_ahead(known.device);
+                    unwritten.insert((preempted, known.device));
+                    is_effective = true;
+                }
+            }
+            // The guest may have put in as many edges as it likes: one of them is enough work to be done ahead.
+            if is_effective {
+                return;
             }
         }
     }
@@ -77,7 +88,13 @@ mod tests {
     fn ring(guests: &mut Guests, client: ClientId, page: &SharedPage) {
         let edge = launch(page);
         let _ = page.page().ring.push(edge.to_word());
-        guests.read_ring(client, NOW).unwrap();
+        guests.preempt_at_once(client);
+    }
+
+    fn turn(guests: &mut Guests) {
+        let all: Vec<ClientId> = guests.table.keys().copied().collect();
+        all.into_iter().for_each(|client| guests.read_ring(client, NOW).unwrap());
+        guests.turn(NOW);
     }
 
     #[test]
@@ -86,11 +103,11 @@ mod tests {
         let (greedy, greedy_page) = join(&mut guests, 0);
         let (urgent, urgent_page) = join(&mut guests, 1);
         ring(&mut guests, greedy, &greedy_page);
-        guests.turn(NOW);
+        turn(&mut guests);
         assert!(!is_held(&greedy_page));
         ring(&mut guests, urgent, &urgent_page);
         assert!(is_held(&greedy_page) && !is_held(&urgent_page));
-        guests.turn(NOW);
+        turn(&mut guests);
         assert!(is_held(&greedy_page) && !is_held(&urgent_page) && guests.unwritten.is_empty());
     }
 
@@ -103,7 +120,7 @@ mod tests {
         for (client, page) in [(first, &first_page), (second, &second_page), (third, &third_page)] {
             ring(&mut guests, client, page);
             assert!(![&first_page, &second_page].into_iter().any(is_held), "equals share");
-            guests.turn(NOW);
+            turn(&mut guests);
         }
         assert!(is_held(&third_page));
     }
@@ -114,13 +131,12 @@ mod tests {
         let (greedy, greedy_page) = join(&mut guests, 0);
         let (urgent, urgent_page) = join(&mut guests, 1);
         ring(&mut guests, greedy, &greedy_page);
-        guests.turn(NOW);
-        // It told that it is ready, and nobody reads that: it is gone before.
-        let edge = launch(&urgent_page);
-        guests.preempt_at_once(urgent, edge);
+        turn(&mut guests);
+        // It told that it is ready, and is gone before that is read.
+        ring(&mut guests, urgent, &urgent_page);
         assert!(is_held(&greedy_page));
         guests.leave(urgent, NOW);
-        guests.turn(NOW);
+        turn(&mut guests);
         assert!(!is_held(&greedy_page));
     }
 }

@@ -136,8 +136,8 @@ impl Links {
     /// A link has said what it is.
     pub(crate) fn set_role(&mut self, number: u32, role: Role, poller: &Poller) -> IoResult<()> {
         let Some(link) = self.table.get_mut(&number) else { return Ok(()) };
-        if let Role::Guest { doorbell, .. } = &role {
-            poller.add(doorbell, Source::Doorbell(number), Wake::EachWrite)?;
+        if let Role::Guest { client, doorbell } = &role {
+            poller.add(doorbell, Source::Doorbell(*client), Wake::EachWrite)?;
             if let Some(pidfd) = link.connection.pidfd() {
                 poller.add(pidfd, Source::Process(number), Wake::Readable)?;
             }

@@ -8,7 +8,7 @@ use rustix::io::{Errno, Result};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
-use xsched_core::Time;
+use xsched_core::{ClientId, Time};
 
 /// Something to watch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -21,8 +21,8 @@ pub(crate) enum Source {
     Link(u32),
     /// The process at the other end of this connection ended.
     Process(u32),
-    /// The guest of this connection rang.
-    Doorbell(u32),
+    /// The guest rang.
+    Doorbell(ClientId),
 }
 
 /// When to wake for it.
@@ -73,8 +73,7 @@ impl Poller {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Waits until something happens or it is `until`, and puts what did into `sources`, in place of what is there: first those who rang, for
-    /// others may have to be held back for them.
+    /// Waits until something happens or it is `until`, and puts what did into `sources`, in place of what is there.
     pub(crate) fn wait(&mut self, until: Option<Time>, sources: &mut Vec<Source>) -> Result<()> {
         sources.clear();
         if until != self.armed {
@@ -94,7 +93,6 @@ impl Poller {
                 None => {}
             }
         }
-        sources.sort_by_key(|source| !matches!(source, Source::Doorbell(_)));
         Ok(())
     }
 }
@@ -130,7 +128,7 @@ impl Source {
             Source::Signals => (1, 0),
             Source::Link(number) => (2, number),
             Source::Process(number) => (3, number),
-            Source::Doorbell(number) => (4, number),
+            Source::Doorbell(client) => (4, client.0),
         };
         EventData::new_u64(kind << 32 | u64::from(number))
     }
@@ -142,7 +140,7 @@ impl Source {
             1 => Some(Source::Signals),
             2 => Some(Source::Link(number)),
             3 => Some(Source::Process(number)),
-            4 => Some(Source::Doorbell(number)),
+            4 => Some(Source::Doorbell(ClientId(number))),
             _ => None,
         }
     }
@@ -166,11 +164,11 @@ mod tests {
     #[test]
     fn a_doorbell_that_is_never_read_wakes_once_per_ring() {
         let (mut poller, bell) = (Poller::new().unwrap(), doorbell().unwrap());
-        poller.add(&bell, Source::Doorbell(7), Wake::EachWrite).unwrap();
+        poller.add(&bell, Source::Doorbell(ClientId(7)), Wake::EachWrite).unwrap();
         assert_eq!(wait(&mut poller, soon()).unwrap(), []);
         for _ in 0..3 {
             xsched_ipc::guest::ring(bell.as_fd());
-            assert_eq!(wait(&mut poller, None).unwrap(), [Source::Doorbell(7)]);
+            assert_eq!(wait(&mut poller, None).unwrap(), [Source::Doorbell(ClientId(7))]);
             assert_eq!(wait(&mut poller, soon()).unwrap(), []);
         }
         let other_end = bell.try_clone().unwrap();
@@ -190,10 +188,10 @@ mod tests {
             // A time that is over is no time to wait.
             assert_eq!(wait(&mut poller, Some(Time::ZERO)).unwrap(), []);
         }
-        poller.add(&bell, Source::Doorbell(1), Wake::EachWrite).unwrap();
+        poller.add(&bell, Source::Doorbell(ClientId(1)), Wake::EachWrite).unwrap();
         xsched_ipc::guest::ring(bell.as_fd());
         let far = Some(now() + Duration::from_secs(600));
-        assert_eq!(wait(&mut poller, far).unwrap(), [Source::Doorbell(1)]);
+        assert_eq!(wait(&mut poller, far).unwrap(), [Source::Doorbell(ClientId(1))]);
         assert_eq!(wait(&mut poller, soon()).unwrap(), []);
     }
 
@@ -204,7 +202,7 @@ mod tests {
             Source::Signals,
             Source::Link(1),
             Source::Process(2),
-            Source::Doorbell(u32::MAX),
+            Source::Doorbell(ClientId(u32::MAX)),
         ];
         for source in all {
             assert_eq!(Source::from_data(source.to_data()), Some(source));

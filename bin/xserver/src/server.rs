@@ -77,7 +77,13 @@ impl Server {
             // Who stands in line is not waited for.
             let until = if self.crowd.is_empty() { self.until(next) } else { Some(Time::ZERO) };
             self.poller.wait(until, &mut sources).context("epoll_wait failed")?;
+            for source in &sources {
+                if let Source::Doorbell(client) = source {
+                    self.guests.preempt_at_once(*client);
+                }
+            }
             let time = now();
+            self.pulse.beat(time);
             for source in sources.drain(..) {
                 match source {
                     Source::Link(_) | Source::Listener => self.crowd.add(source),
@@ -125,10 +131,11 @@ impl Server {
             Source::Signals => self.is_ending = true,
             Source::Link(number) => self.hear_link(number, time),
             Source::Process(number) => self.drop_link(number, "its process ended", time),
-            Source::Doorbell(number) => {
-                let Some(client) = self.client(number) else { return };
-                if let Err(reason) = self.guests.read_ring(client, time) {
-                    self.drop_link(number, &reason, time);
+            Source::Doorbell(client) => {
+                if let Err(reason) = self.guests.read_ring(client, time)
+                    && let Some(link) = self.guests.table.get(&client).map(|guest| guest.link)
+                {
+                    self.drop_link(link, &reason, time);
                 }
             }
         }

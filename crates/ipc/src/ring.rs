@@ -58,6 +58,15 @@ impl Ring {
         self.pending.swap(1, PENDING) == 0
     }
 
+    /// Consumer: what [`Ring::drain`] would take now, at least if nothing was left out. It stays there.
+    pub fn unread(&self) -> impl Iterator<Item = u64> + '_ {
+        let (head, tail) = (self.head.load(Ordering::Relaxed), self.tail.load(Ordering::Acquire));
+        let count = Some(tail.wrapping_sub(head)).filter(|count| *count <= ENTRIES).unwrap_or(0);
+        let cells =
+            (0..count).filter_map(move |n| self.entries.get((head.wrapping_add(n) % ENTRIES) as usize));
+        cells.map(|cell| cell.load(Ordering::Relaxed))
+    }
+
     /// Consumer: takes what is there, at most one ring full. Returns whether entries were left out, so that all slots must be read.
     #[must_use]
     pub fn drain(&self, mut each: impl FnMut(u64)) -> bool {
@@ -96,7 +105,9 @@ mod tests {
         assert!(!ring.push(2));
         assert_eq!(drained(&ring), (vec![1, 2], false));
         assert!(ring.push(3));
+        assert_eq!([(); 2].map(|()| ring.unread().collect::<Vec<_>>()), [[3], [3]], "it stays there");
         assert_eq!(drained(&ring), (vec![3], false));
+        assert_eq!(ring.unread().count(), 0);
     }
 
     #[test]
@@ -114,6 +125,7 @@ mod tests {
     fn indices_that_make_no_sense_count_as_overflow() {
         let ring = Ring::default();
         ring.tail.store(0x8000_0000, Ordering::Relaxed);
+        assert_eq!(ring.unread().count(), 0);
         assert_eq!(drained(&ring), (vec![], true));
         assert!(ring.push(7));
         assert_eq!(drained(&ring), (vec![7], false));
