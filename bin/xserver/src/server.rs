@@ -100,7 +100,6 @@ impl Server {
                     break;
                 }
             }
-            self.pulse.beat(now());
             if self.beat_due <= time {
                 self.beat_due = time + HEARTBEAT_EVERY;
                 self.read_all_rings(time);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::cl::{Api, Launcher, check};
+use opencl_launch_cost::cl::{Api, Launcher, check};
 
 /// One way of launching.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,7 @@ impl Case {
             }),
             Step::LaunchEvent => (0..calls).for_each(|_| {
                 failed |= api.launch_with_event(on, &mut event);
-                failed |= api.release(event);
+                failed |= api.release(&event);
             }),
             Step::LaunchFinish => (0..calls).for_each(|_| {
                 failed |= api.launch(on);
@@ -113,7 +113,7 @@ impl Case {
             Step::LaunchEventWait => (0..calls).for_each(|_| {
                 failed |= api.launch_with_event(on, &mut event);
                 failed |= api.wait(&event);
-                failed |= api.release(event);
+                failed |= api.release(&event);
             }),
         }
         let nanos = start.elapsed().as_nanos() as f64;

@@ -1,4 +1,4 @@
-//! The few OpenCL functions this program calls, taken from a library that is opened by its path: here two of them, the
+//! The few OpenCL functions these programs call, taken from a library that is opened by its path: one of them opens two, the
 //! native one and the stand-in, in one process.
 //!
 //! Handles of one are handles of the other, because the stand-in opens the same native library. Deliberately absent:
@@ -12,7 +12,7 @@ use std::ptr::{null, null_mut};
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// Any OpenCL object.
-pub(crate) type Handle = *mut c_void;
+pub type Handle = *mut c_void;
 
 /// `CL_COMPLETE`.
 const COMPLETE: i32 = 0;
@@ -25,12 +25,12 @@ macro_rules! api {
     ($($name:ident($($ty:ty),* $(,)?) -> $ret:ty;)*) => {
         /// The functions of one library.
         #[allow(non_snake_case, reason = "vendor's spelling")]
-        pub(crate) struct Api { $($name: unsafe extern "C" fn($($ty),*) -> $ret,)* }
+        pub struct Api { $($name: unsafe extern "C" fn($($ty),*) -> $ret,)* }
 
         #[allow(non_snake_case, reason = "vendor's spelling")]
         impl Api {
             /// Opens the library at `path` (or, without a slash in it, wherever the loader finds it).
-            pub(crate) fn open(path: &Path) -> Result<Api> {
+            pub fn open(path: &Path) -> Result<Api> {
                 let library = open(path)?;
                 $(
                     let name = concat!(stringify!($name), "\0");
@@ -68,25 +68,33 @@ api! {
 }
 
 /// An empty kernel with an in-order queue to put it into. Lives as long as the process.
-pub(crate) struct Launcher {
+pub struct Launcher {
     /// Platform, its version, and device, by name.
-    pub(crate) device: String,
+    pub device: String,
     context: Handle,
     queue: Handle,
     kernel: Handle,
 }
 
 /// A user event that keeps a queue from starting anything.
-pub(crate) struct Hold(Handle);
+pub struct Hold(Handle);
 
 impl Api {
     /// Whether two tables lead to the same functions.
-    pub(crate) fn is_same(&self, other: &Api) -> bool {
+    pub fn is_same(&self, other: &Api) -> bool {
         std::ptr::fn_addr_eq(self.clEnqueueNDRangeKernel, other.clEnqueueNDRangeKernel)
     }
 
+    /// How many platforms there are: the first call of most programs.
+    pub fn platforms(&self) -> Result<u32> {
+        let mut count = 0;
+        // SAFETY: no list is asked for, and the count has its place.
+        check("clGetPlatformIDs", unsafe { (self.clGetPlatformIDs)(0, null_mut(), &mut count) })?;
+        Ok(count)
+    }
+
     /// Context, queue and kernel on the first device whose "platform / device" name contains `text`, ignoring case.
-    pub(crate) fn launcher(&self, text: &str) -> Result<Launcher> {
+    pub fn launcher(&self, text: &str) -> Result<Launcher> {
         let (device, name) = self.find(text)?;
         let (mut code, source) = (0, c"kernel void empty(void) {}".as_ptr());
         // SAFETY: out-parameters of the types that CL/cl.h asks for, and handles just made; so below.
@@ -107,7 +115,7 @@ impl Api {
 
     /// Puts the kernel into the queue.
     #[inline(always)]
-    pub(crate) fn launch(&self, on: &Launcher) -> i32 {
+    pub fn launch(&self, on: &Launcher) -> i32 {
         // SAFETY: live handles; one dimension of one work-item.
         unsafe {
             (self.clEnqueueNDRangeKernel)(on.queue, on.kernel, 1, null(), &1, null(), 0, null(), null_mut())
@@ -116,34 +124,34 @@ impl Api {
 
     /// The same, with an event.
     #[inline(always)]
-    pub(crate) fn launch_with_event(&self, on: &Launcher, event: &mut Handle) -> i32 {
+    pub fn launch_with_event(&self, on: &Launcher, event: &mut Handle) -> i32 {
         // SAFETY: as above; a place for the event.
         unsafe { (self.clEnqueueNDRangeKernel)(on.queue, on.kernel, 1, null(), &1, null(), 0, null(), event) }
     }
 
     /// Waits for an event.
     #[inline(always)]
-    pub(crate) fn wait(&self, event: &Handle) -> i32 {
+    pub fn wait(&self, event: &Handle) -> i32 {
         // SAFETY: an event of [`Api::launch_with_event`], not yet released.
         unsafe { (self.clWaitForEvents)(1, event) }
     }
 
     /// Gives an event back.
     #[inline(always)]
-    pub(crate) fn release(&self, event: Handle) -> i32 {
+    pub fn release(&self, event: &Handle) -> i32 {
         // SAFETY: as above.
-        unsafe { (self.clReleaseEvent)(event) }
+        unsafe { (self.clReleaseEvent)(*event) }
     }
 
     /// Waits for all that is in the queue.
     #[inline(always)]
-    pub(crate) fn finish(&self, on: &Launcher) -> i32 {
+    pub fn finish(&self, on: &Launcher) -> i32 {
         // SAFETY: a live queue.
         unsafe { (self.clFinish)(on.queue) }
     }
 
     /// Nothing put into the queue from now on starts before [`Api::let_go`].
-    pub(crate) fn hold(&self, on: &Launcher) -> Result<Hold> {
+    pub fn hold(&self, on: &Launcher) -> Result<Hold> {
         let mut code = 0;
         // SAFETY: live handles, and a place for the error.
         unsafe {
@@ -156,7 +164,7 @@ impl Api {
     }
 
     /// Lets a held queue go.
-    pub(crate) fn let_go(&self, hold: Hold) -> Result<()> {
+    pub fn let_go(&self, hold: Hold) -> Result<()> {
         // SAFETY: a user event whose status has not been set yet; released once.
         unsafe {
             check("clSetUserEventStatus", (self.clSetUserEventStatus)(hold.0, COMPLETE))?;
@@ -196,7 +204,7 @@ impl Api {
 }
 
 /// Fails unless `code` is `CL_SUCCESS`.
-pub(crate) fn check(call: &str, code: i32) -> Result<()> {
+pub fn check(call: &str, code: i32) -> Result<()> {
     ensure!(code == 0, "{call} answered {code}");
     Ok(())
 }

@@ -6,7 +6,6 @@
 //! `cargo xtask bench launch` runs this with and without an xserver.
 
 mod cases;
-mod cl;
 
 use std::path::PathBuf;
 
@@ -15,7 +14,7 @@ use clap::Parser;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use cases::{CASES, Case, Other, PAUSE, Side};
-use cl::{Api, Launcher};
+use opencl_launch_cost::cl::{Api, Launcher};
 use test_stats::{Coin, Estimate};
 
 /// Compare launches through the OpenCL stand-in with native ones, alternated in one process.

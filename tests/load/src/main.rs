@@ -3,8 +3,13 @@
 //! Each subcommand prints Markdown. Where the server is, and as what this process introduces itself, is said by the environment
 //! (`XSCHED_SOCKET`), as to any program under XSched.
 
+mod crowd;
 mod endless;
+mod member;
+mod rival;
+mod soak;
 mod wake;
+mod watched;
 
 use anyhow::Result;
 use clap::Parser;
@@ -15,6 +20,12 @@ use clap::Parser;
 enum Task {
     /// From an urgent program's first launch to the greedy program's gate word, against a bare eventfd wake.
     Wake(wake::Args),
+    /// What the server costs, and a decision of it, with many guests and queues attached.
+    Crowd(crowd::Args),
+    /// Whether anything grows while guests come and go.
+    Soak(soak::Args),
+    /// A guest that has work all the time and is less urgent than others, so that somebody waits for them.
+    Rival(rival::Args),
     /// The greedy program of `wake`, which starts it.
     #[command(hide = true)]
     WakeGreedy(wake::board::Inherited),
@@ -26,6 +37,9 @@ enum Task {
 fn main() -> Result<()> {
     match Task::parse() {
         Task::Wake(args) => wake::run(&args),
+        Task::Crowd(args) => crowd::run(&args),
+        Task::Soak(args) => soak::run(&args),
+        Task::Rival(args) => rival::run(&args),
         Task::WakeGreedy(inherited) => wake::greedy::run(&inherited),
         Task::WakeEcho(inherited) => wake::echo::run(&inherited),
     }

@@ -153,14 +153,14 @@ pub fn actor() -> PathBuf {
     built("system-actor")
 }
 
-/// The path of an example or test program of this workspace, built when it is first asked for.
-pub fn program(package: &str) -> PathBuf {
+/// The path of an example or test program of this workspace, by its file name; built when it is first asked for.
+pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet"]);
-        for package in ["opencl-requests", "opencl-suite", "cuda-suite", "fake-cuda"] {
+        for package in ["opencl-requests", "opencl-suite", "cuda-suite", "fake-cuda", "test-load"] {
             command.args(["--package", package]);
         }
         command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target());
@@ -169,7 +169,7 @@ pub fn program(package: &str) -> PathBuf {
         }
         assert!(command.status().unwrap().success(), "cargo build failed");
     });
-    built(package)
+    built(name)
 }
 
 /// The path of a library of this workspace, built like the programs.

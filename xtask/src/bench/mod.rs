@@ -4,9 +4,12 @@
 //! `docs/results/`, where the text outside of the measured part is written by hand and stays.
 
 mod gate;
+mod guest;
 mod latency;
 mod launch;
 mod levelzero;
+mod scale;
+mod soak;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -33,10 +36,16 @@ enum What {
     Launch(launch::Options),
     /// The gate and the launch path around an empty call, in nanoseconds (criterion).
     Gate,
+    /// What a program under XSched pays: time at its start, memory, threads.
+    Guest(guest::Options),
     /// From an urgent program's first launch to the greedy program's closed gate, against a bare wake of a process.
     Latency(latency::Options),
     /// An urgent and a greedy Level Zero program on the simulated device.
     Levelzero(levelzero::Options),
+    /// What xserver and a decision of it cost with 1,000 processes and 10,000 queues attached.
+    Scale(scale::Options),
+    /// Whether anything grows while 500,000 guests come, work and go.
+    Soak(soak::Options),
 }
 
 /// How long a program may take to end after its last line.
@@ -47,8 +56,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Launch(options) => launch::run(options),
         What::Gate => gate::run(),
+        What::Guest(options) => guest::run(options),
         What::Latency(options) => latency::run(options),
         What::Levelzero(options) => levelzero::run(options),
+        What::Scale(options) => scale::run(options),
+        What::Soak(options) => soak::run(options),
     }
 }
 

@@ -14,5 +14,6 @@ mod priorities;
 mod results;
 mod server_lives;
 mod settings;
+mod soak;
 mod threads;
 mod windows;

@@ -1,0 +1,3 @@
+//! What programs that measure OpenCL's stand-in have in common.
+
+pub mod cl;
