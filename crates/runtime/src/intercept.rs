@@ -1,6 +1,6 @@
 //! What a platform's handlers are made of: rows, real functions, and the filling of a stand-in's table.
 //!
-//! A platform has one table, made by [`rows!`]: a row for each function that reaches a queue and for each from which we learn that
+//! A platform has one table, made by [`rows!`](crate::rows): a row for each function that reaches a queue and for each from which we learn that
 //! commands are done. A row says how the function is handled, or why it is not. A handler is handed out only when its real function
 //! is known. Functions without a row go to the real library untouched.
 
@@ -137,8 +137,8 @@ macro_rules! c_name {
 ///
 /// - `by path { name(arguments) => call; }`: plain commands, whose arguments are machine words (integers and pointers). Each gets a handler
 ///   that calls `path(&real, call, |real| …)`, with `call` an expression of the arguments and the closure forwarding them all.
-/// - `handled { name => handler, REAL; }`: handlers of their own, for instance by [`handlers!`].
-/// - `placed { name => handler, REALS; }`: the same, by [`handlers!`] with places.
+/// - `handled { name => handler, REAL; }`: handlers of their own, for instance by [`handlers!`](crate::handlers).
+/// - `placed { name => handler, REALS; }`: the same, by [`handlers!`](crate::handlers) with places.
 /// - `bypass { "why": names; }`: functions that are the real ones.
 ///
 /// `places [0 1 …]`: how many real functions of one name can be told apart, where plain commands and placed handlers are concerned.
