@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn every_history_launches_all_and_sleeps_only_with_nothing_to_do() {
         let mut seed = 0x9e37_79b9_7f4a_7c15;
-        for _ in 0..200 {
+        for _ in 0..if cfg!(miri) { 3 } else { 200 } {
             let mut state = State::new(Level::Block);
             let (mut submits, mut discarded, mut launches) = (0, 0, 0);
             for _ in 0..200 {
