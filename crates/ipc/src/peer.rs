@@ -56,7 +56,16 @@ impl Credentials {
 /// Whether a server of this user may hold this process's programs back, and be lent their device files: root's, that of the service's
 /// user, and one of the own user.
 pub fn is_trusted_server(uid: u32) -> bool {
-    uid == 0 || uid == rustix::process::getuid().as_raw() || user(SERVICE) == Some(uid)
+    let is_own = uid == rustix::process::getuid().as_raw() && is_somebody(uid, || read("/proc/self/uid_map"));
+    uid == 0 || is_own || user(SERVICE) == Some(uid)
+}
+
+/// Whether this number is one user. In a container that does not know all users of the machine, those that it does not know
+/// all look like the same one, 65534.
+fn is_somebody(uid: u32, uid_map: impl FnOnce() -> Option<String>) -> bool {
+    const UNKNOWN: u32 = 65534;
+    const ALL: &str = "4294967295";
+    uid != UNKNOWN || uid_map().is_none_or(|map| map.split_whitespace().nth(2) == Some(ALL))
 }
 
 /// Something to notice the end of the peer's process by (it becomes readable), if there is such a thing: not for a process of a
@@ -165,6 +174,16 @@ mod tests {
         assert!(is_connected(a.as_fd()));
         drop(b);
         assert!(!is_connected(a.as_fd()));
+    }
+
+    #[test]
+    fn a_user_who_may_be_any_that_a_container_does_not_know_is_nobody() {
+        let map = |text: &'static str| move || Some(text.to_owned());
+        assert!(is_somebody(65534, map("         0          0 4294967295\n")));
+        assert!(!is_somebody(65534, map("         0     100000      65536\n")));
+        assert!(is_somebody(1000, map("         0     100000      65536\n")));
+        // A kernel without user namespaces.
+        assert!(is_somebody(65534, || None));
     }
 
     /// Needs root, to be in groups.
