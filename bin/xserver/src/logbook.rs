@@ -16,6 +16,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) enum Kind {
     /// A connection that was not taken in, or was ended before it was a guest's.
     Refused,
+    /// A moment in which nobody can be taken in; about no user, so under root's number.
+    NoRoom,
     /// A guest that starts with a lower priority than it asked for.
     Clamped,
     /// A guest that comes or goes, and the devices that it uses.
@@ -49,7 +51,7 @@ impl Kind {
     /// Lines in a second about one user.
     fn most(self) -> u32 {
         match self {
-            Kind::Refused | Kind::Clamped => 1,
+            Kind::Refused | Kind::NoRoom | Kind::Clamped => 1,
             Kind::Change => 10,
             Kind::Life => 100,
         }
@@ -100,6 +102,7 @@ impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LeftOut { kind, uid, count } = self;
         let what = match kind {
+            Kind::NoRoom => return write!(f, "left out: {count} more moments without room within a second"),
             Kind::Refused => "refused connections",
             Kind::Clamped => "processes that asked for too high a priority",
             Kind::Life => "lines about processes that came and went",

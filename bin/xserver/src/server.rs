@@ -154,8 +154,7 @@ impl Server {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    // Nobody in particular.
-                    if self.guests.log.admits(Kind::Refused, u32::MAX, time) {
+                    if self.guests.log.admits(Kind::NoRoom, 0, time) {
                         tracing::warn!("cannot take connections in for a moment: {error}");
                     }
                     self.accepting_again = Some(time + HEARTBEAT_EVERY);
