@@ -183,7 +183,7 @@ impl Tried {
         if tried.iter().all(Tried::is_absence) {
             "no server is running; start one with `xserver`, or name its socket. Looked at:"
         } else {
-            "no server can be reached. Looked at:"
+            "no server can be reached (`xcli doctor` says more). Looked at:"
         }
     }
 
