@@ -1,8 +1,14 @@
-// A Level Zero program that is greedy or urgent. worker list|queue greedy MICROS, worker list|queue urgent MICROS KERNELS PERIOD_MS REQUESTS
+// A Level Zero program that is greedy or urgent. worker KIND greedy MICROS, worker KIND urgent MICROS KERNELS PERIOD_MS REQUESTS
 //
+// KIND: list (an immediate one), queue (with regular lists), table (an immediate list by functions out of the loader's table, not by its exports).
 // Greedy: keeps the device busy with kernels of MICROS, some in flight at any time, and says how many are done. Urgent: every PERIOD_MS, some kernels
 // that are waited for; says how long each such request took, in microseconds.
 #include "ze.h"
+#include <dlfcn.h>
+#include <level_zero/ze_ddi.h>
+
+static ze_command_list_dditable_t functions;
+static int has_functions;
 
 typedef struct {
     int is_list;
@@ -16,7 +22,8 @@ typedef struct {
 static place open_place(world w, int is_list, uint64_t micros, uint32_t kernels) {
     place p = {.is_list = is_list, .kernel = new_spin(w, micros)};
     if (is_list) {
-        p.list = new_immediate(w, ZE_COMMAND_QUEUE_MODE_ASYNCHRONOUS);
+        ze_command_queue_desc_t desc = queue_desc(ZE_COMMAND_QUEUE_MODE_ASYNCHRONOUS);
+        MUST((has_functions ? functions.pfnCreateImmediate : zeCommandListCreateImmediate)(w.context, w.device, &desc, &p.list));
         p.event = new_event(new_pool(w, 1), 0);
         return p;
     }
@@ -29,11 +36,16 @@ static place open_place(world w, int is_list, uint64_t micros, uint32_t kernels)
     return p;
 }
 
+static ze_result_t launch(place p, ze_event_handle_t signal) {
+    return (has_functions ? functions.pfnAppendLaunchKernel : zeCommandListAppendLaunchKernel)(p.list, p.kernel, &ONE_GROUP,
+                                                                                               signal, 0, NULL);
+}
+
 // So many kernels, and the end of the last one.
 static void request(place p, uint32_t kernels) {
     if (p.is_list) {
         for (uint32_t i = 0; i < kernels; i++)
-            MUST(append(p.list, p.kernel, i + 1 == kernels ? p.event : NULL));
+            MUST(launch(p, i + 1 == kernels ? p.event : NULL));
         MUST(zeEventHostSynchronize(p.event, UINT64_MAX));
         MUST(zeEventHostReset(p.event));
     } else {
@@ -49,7 +61,7 @@ static void greedy(place p) {
         // Twenty in flight, then the next ones: as programs do that never leave the device idle.
         if (p.is_list) {
             for (int i = 0; i < 20; i++)
-                MUST(append(p.list, p.kernel, i == 19 ? p.event : NULL));
+                MUST(launch(p, i == 19 ? p.event : NULL));
             MUST(zeEventHostSynchronize(p.event, UINT64_MAX));
             MUST(zeEventHostReset(p.event));
         } else {
@@ -66,15 +78,22 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 4)
         return 2;
-    int is_list = !strcmp(argv[1], "list");
+    int is_list = strcmp(argv[1], "queue") != 0;
     uint64_t micros = strtoull(argv[3], NULL, 10);
+    world w = open_world();
+    if (!strcmp(argv[1], "table")) {
+        ze_pfnGetCommandListProcAddrTable_t get =
+            (ze_pfnGetCommandListProcAddrTable_t)dlsym(RTLD_DEFAULT, "zeGetCommandListProcAddrTable");
+        MUST(get(ZE_API_VERSION_CURRENT, &functions));
+        has_functions = 1;
+    }
     if (!strcmp(argv[2], "greedy"))
-        greedy(open_place(open_world(), is_list, micros, 1));
+        greedy(open_place(w, is_list, micros, 1));
     if (argc < 7)
         return 2;
     uint32_t kernels = (uint32_t)atoi(argv[4]);
     uint64_t period = strtoull(argv[5], NULL, 10) * 1000;
-    place p = open_place(open_world(), is_list, micros, kernels);
+    place p = open_place(w, is_list, micros, kernels);
     uint64_t next = now_us();
     for (int i = atoi(argv[6]); i > 0; i--) {
         next += period;

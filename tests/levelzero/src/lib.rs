@@ -55,6 +55,12 @@ impl World {
             .env("FAKE_LEVELZERO_DEVICE", self.machine.folder());
     }
 
+    /// Which processes have executed on the simulated device so far, kernel by kernel.
+    pub fn executed(&self) -> Vec<u32> {
+        let bytes = std::fs::read(self.machine.folder().join("executed")).unwrap_or_default();
+        bytes.chunks_exact(4).map(|four| u32::from_le_bytes(four.try_into().expect("four bytes"))).collect()
+    }
+
     /// A rival for the simulated device.
     pub fn rival(&self, priority: i64) -> Rival {
         let key = DeviceKey::parse("pci:ffff:5a:00.0").expect("a device key");

@@ -1,7 +1,8 @@
 //! The device: one at a time executes, across threads and processes, and everybody who waits gets a turn.
 //!
 //! Two locks on files: who wants the device first takes the turnstile and keeps it until the device is his. So whoever has just used the device
-//! comes behind those who wait. The kernel of the system gives up a dead process's locks.
+//! comes behind those who wait. The kernel of the system gives up a dead process's locks. A file says who executed, in order: process numbers
+//! of four bytes each.
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::os::fd::OwnedFd;
@@ -25,8 +26,8 @@ pub(crate) fn lose() {
 /// One queue's access to the device.
 #[derive(Debug)]
 pub(crate) enum Access {
-    /// Of several processes: the turnstile and the device.
-    Shared(OwnedFd, OwnedFd),
+    /// Of several processes: the turnstile, the device, and the file of who executed.
+    Shared(OwnedFd, OwnedFd, OwnedFd),
     /// Of this process alone.
     Own,
 }
@@ -37,11 +38,12 @@ static DEVICE: Mutex<()> = Mutex::new(());
 impl Access {
     pub(crate) fn new() -> Access {
         let shared = std::env::var_os("FAKE_LEVELZERO_DEVICE").and_then(|folder| {
-            let lock = |name| {
+            let file = |name| {
                 let path = PathBuf::from(&folder).join(name);
-                open(path, OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).ok()
+                let flags = OFlags::CREATE | OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC;
+                open(path, flags, Mode::RUSR | Mode::WUSR).ok()
             };
-            Some(Access::Shared(lock("turnstile")?, lock("device")?))
+            Some(Access::Shared(file("turnstile")?, file("device")?, file("executed")?))
         });
         shared.unwrap_or(Access::Own)
     }
@@ -49,10 +51,11 @@ impl Access {
     /// Executes for so long.
     pub(crate) fn execute(&self, duration: Duration) {
         match self {
-            Access::Shared(turnstile, device) => {
+            Access::Shared(turnstile, device, executed) => {
                 take(turnstile);
                 take(device);
                 let _ = flock(turnstile, FlockOperation::Unlock);
+                let _ = rustix::io::write(executed, &std::process::id().to_le_bytes());
                 pass(duration);
                 let _ = flock(device, FlockOperation::Unlock);
             }
