@@ -59,9 +59,12 @@ fn source(work: &Path) -> Result<PathBuf> {
     let mut found = 0;
     let theirs = std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
     for path in theirs.map(|entry| entry.path()).chain([PathBuf::from("/etc/apt/sources.list")]) {
-        let (Ok(text), Some(name)) = (std::fs::read_to_string(&path), path.file_name()) else { continue };
-        let to = Path::new(name).with_extension(if text.contains("Types:") { "sources" } else { "list" });
-        std::fs::write(parts.join(to), source_packages(&text)).context("writing a list of sources")?;
+        // As apt does: what has another ending is switched off.
+        let is_list = path.extension().is_some_and(|extension| extension == "list" || extension == "sources");
+        let (Ok(text), Some(name), true) = (std::fs::read_to_string(&path), path.file_name(), is_list) else {
+            continue;
+        };
+        std::fs::write(parts.join(name), source_packages(&text)).context("writing a list of sources")?;
         found += 1;
     }
     ensure!(found > 0, "apt knows no archive");
