@@ -46,26 +46,31 @@ impl Scheduler {
         now: Time,
         out: &mut Vec<Operation>,
     ) {
+        let must_wait = self.waits_for_an_end(group_id);
+        let mut freed = false;
         let Some(device) = self.tables.devices.get_mut(&device_id) else { return };
         let Some(group) = self.tables.groups.get_mut(&group_id) else { return };
         let Some(unit) = group.units.get(&device_id) else { return };
-        let closed = is_closed(group, unit, device.held_idle);
+        let is_open_already = unit.running_since.is_some() && !unit.is_draining;
+        let closed =
+            is_closed(group, unit, device.held_idle) || must_wait && !is_open_already && !group.granted;
         let windowed = device.is_windowed_for(unit, group_id, &*self.policy);
         let Some(unit) = group.units.get_mut(&device_id) else { return };
         unit.closed = closed;
 
         let is_ready = matches!(unit.place, Place::Ready(_));
         let is_open = !closed && is_ready;
-        let timer = Timer::InFlight(group_id, device_id);
-        if is_open || !is_ready || !self.policy.counts_in_flight() {
+        if is_open || !is_ready || !self.policy.takes_turns() {
             unit.in_flight.clear();
-        } else if unit.running_since.is_some() && unit.in_flight.is_empty() && !unit.is_draining {
+        } else if unit.running_since.is_some() && !unit.is_draining {
             unit.in_flight.extend(unit.ready.iter().map(|&(_, queue)| queue));
-            self.timers.set(timer, now + self.settings.lease, now);
+            device.draining.insert(group_id);
+            self.timers.set(Timer::InFlight(group_id, device_id), now + self.settings.handover, now);
         }
         unit.is_draining = !unit.in_flight.is_empty();
-        if !unit.is_draining {
-            self.timers.clear(timer);
+        if !unit.is_draining && device.draining.remove(&group_id) {
+            self.timers.clear(Timer::InFlight(group_id, device_id));
+            freed = device.draining.is_empty();
         }
         let runs = is_open || unit.is_draining;
         let awaited = is_open && device.waiting_since.is_some() || unit.is_draining;
@@ -106,6 +111,40 @@ impl Scheduler {
             }
         }
         unit.gates.retain(|_, gate| gate.queues > 0);
+        if freed {
+            self.let_next_begin(device_id);
+        }
+    }
+
+    /// Whether the group is to run, but not before what others launched is done, on whichever of its devices that is.
+    fn waits_for_an_end(&self, id: GroupId) -> bool {
+        let Some(group) = self.tables.groups.get(&id).filter(|group| group.verdict == Verdict::Runs) else {
+            return false;
+        };
+        let mut devices = group.ready_devices().filter_map(|device| self.tables.devices.get(&device));
+        devices.any(|device| device.draining.iter().any(|&other| other != id))
+    }
+
+    /// Nothing is in flight any more that those who are to run on the device have to wait for.
+    fn let_next_begin(&mut self, device: DeviceId) {
+        let Some(device) = self.tables.devices.get(&device) else { return };
+        for &id in &device.running {
+            let devices = self.tables.groups.get(&id).into_iter().flat_map(|group| group.units.keys());
+            self.changes.units.extend(devices.map(|&device| (id, device)));
+        }
+    }
+
+    /// The group has had its time to finish what it had launched: the next ones begin beside it; and after a lease more, it counts no more.
+    pub(crate) fn in_flight_over(&mut self, id: GroupId, device_id: DeviceId, now: Time) {
+        let Some(device) = self.tables.devices.get_mut(&device_id) else { return };
+        if device.draining.remove(&id) {
+            self.timers.set(Timer::InFlight(id, device_id), now + self.settings.lease, now);
+            return self.let_next_begin(device_id);
+        }
+        if let Some(unit) = self.tables.unit_mut(id, device_id) {
+            unit.in_flight.clear();
+            self.changes.units.insert((id, device_id));
+        }
     }
 
     /// Forgets what has no queues and no clients any more. Comes after `settle`, which says the last word to those clients

@@ -110,14 +110,6 @@ impl Scheduler {
         self.timers.set(Timer::Lapsed(group, device), now + self.settings.lease, now);
     }
 
-    /// What was launched before the gate was closed counts no more.
-    pub(crate) fn in_flight_over(&mut self, group: GroupId, device: DeviceId) {
-        if let Some(unit) = self.tables.unit_mut(group, device) {
-            unit.in_flight.clear();
-            self.changes.units.insert((group, device));
-        }
-    }
-
     pub(crate) fn probe_period(&self) -> Duration {
         self.settings.lease / 4
     }

@@ -5,7 +5,7 @@
 //! may have died while its event was under way.
 
 use crate::policy::{Policy, PolicyKind, Run};
-use crate::state::{GivenTo, Phase, Tables};
+use crate::state::{GivenTo, Phase, Tables, Verdict};
 use crate::timers::{Timer, Timers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct Settings {
     pub max_suspend: Duration,
     /// How long that moment is.
     pub grant: Duration,
+    /// Under a policy that takes turns: for how long at most the next one waits until what the last one launched is done.
+    pub handover: Duration,
     /// For how long others keep a small window after a group that goes before them was last ready.
     pub contended_linger: Duration,
 }
@@ -33,6 +35,7 @@ impl Default for Settings {
             lease: Duration::from_secs(1),
             max_suspend: Duration::from_secs(2),
             grant: Duration::from_millis(10),
+            handover: Duration::from_millis(20),
             contended_linger: Duration::from_secs(10),
         }
     }
@@ -148,7 +151,7 @@ impl Scheduler {
                 Timer::Grace(queue) => self.grace_over(queue),
                 Timer::Lease(device) => self.lease_tick(device, now, out),
                 Timer::Lapsed(group, device) => self.lapsed_tick(group, device, now, out),
-                Timer::InFlight(group, device) => self.in_flight_over(group, device),
+                Timer::InFlight(group, device) => self.in_flight_over(group, device, now),
                 Timer::Due(group) => self.due(group, now),
                 Timer::Grant(group) => self.grant_over(group),
                 Timer::Linger(group, device) => self.linger_over(group, device),
@@ -161,11 +164,7 @@ impl Scheduler {
         self.decide_devices(now);
         let groups = std::mem::take(&mut self.changes.groups);
         groups.iter().for_each(|&group| self.judge(group));
-        let units = std::mem::take(&mut self.changes.units);
-        for &(group, device) in &units {
-            self.settle(group, device, now, out);
-        }
-        let touched: BTreeSet<GroupId> = units.into_iter().map(|(group, _)| group).collect();
+        let touched = self.settle_all(now, out);
         touched.into_iter().for_each(|group| self.update_due(group, now));
         groups.into_iter().for_each(|group| self.sweep(group));
         if let Some(new) = out.get_mut(first..) {
@@ -178,6 +177,26 @@ impl Scheduler {
             });
         }
         self.timers.next()
+    }
+
+    /// Settles all units that changed; answers the groups.
+    fn settle_all(&mut self, now: Time, out: &mut Vec<Operation>) -> BTreeSet<GroupId> {
+        let mut touched = BTreeSet::new();
+        // A second round if somebody has become free to begin by the first.
+        while !self.changes.units.is_empty() {
+            let units = std::mem::take(&mut self.changes.units);
+            touched.extend(units.iter().map(|&(group, _)| group));
+            let runs = |&(group, _): &(GroupId, DeviceId)| {
+                self.policy.takes_turns()
+                    && self.tables.groups.get(&group).is_some_and(|group| group.verdict == Verdict::Runs)
+            };
+            // Where runs follow one another, those who stop come first: who begins may have to wait for them.
+            let (begin, stop): (Vec<_>, Vec<_>) = units.into_iter().partition(runs);
+            for (group, device) in stop.into_iter().chain(begin) {
+                self.settle(group, device, now, out);
+            }
+        }
+        touched
     }
 
     /// Goes on with another policy; the next [`Scheduler::decide`] goes by it. Call that at once.

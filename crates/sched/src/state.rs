@@ -162,6 +162,8 @@ pub(crate) struct Device {
     pub(crate) running: Vec<GroupId>,
     /// ... and which idle groups may not start.
     pub(crate) held_idle: HeldIdle,
+    /// Groups that the next ones wait for: what they launched before their gates were closed may not be done.
+    pub(crate) draining: BTreeSet<GroupId>,
     /// Since when somebody has been waiting for those who run.
     pub(crate) waiting_since: Option<Time>,
     /// Groups that are, or were within `contended_linger`, ready or lapsed; most urgent first.
@@ -177,6 +179,7 @@ impl Default for Device {
             spanning: BTreeSet::new(),
             running: Vec::new(),
             held_idle: HeldIdle::Nobody,
+            draining: BTreeSet::new(),
             waiting_since: None,
             active: BTreeSet::new(),
         }

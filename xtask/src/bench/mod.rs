@@ -9,6 +9,7 @@ mod latency;
 mod launch;
 mod levelzero;
 mod scale;
+mod shares;
 mod soak;
 
 use std::io::{BufRead as _, BufReader};
@@ -46,6 +47,8 @@ enum What {
     Scale(scale::Options),
     /// Whether anything grows while 500,000 guests come, work and go.
     Soak(soak::Options),
+    /// What two programs get of a device under UP, against what they were to get.
+    Shares(shares::Options),
 }
 
 /// How long a program may take to end after its last line.
@@ -61,6 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         What::Levelzero(options) => levelzero::run(options),
         What::Scale(options) => scale::run(options),
         What::Soak(options) => soak::run(options),
+        What::Shares(options) => shares::run(options),
     }
 }
 

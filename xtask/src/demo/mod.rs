@@ -5,7 +5,7 @@
 //! own on a private socket. All files, caches and sockets lie in one temporary folder that goes with the demo, and
 //! all programs end with it; what stays is `target/demo/`, the picture and the numbers.
 
-mod greedy;
+pub(crate) mod greedy;
 pub(crate) mod process;
 mod report;
 pub(crate) mod server;
@@ -199,8 +199,8 @@ impl<'a> Bench<'a> {
 
     /// `program` as a user would start it: by itself, or by `xcli run`.
     fn program(&self, server: Option<&Server>, program: &Path, priority: i32) -> Command {
-        let command =
-            server.map_or_else(|| Command::new(program), |server| server.program(program, priority));
+        let command = server
+            .map_or_else(|| Command::new(program), |server| server.program(program, "priority", priority));
         in_private(command, self.folder)
     }
 }

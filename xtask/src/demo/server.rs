@@ -36,11 +36,18 @@ impl Server {
         Ok(Self { process, xcli: stage.join("bin/xcli"), socket })
     }
 
-    /// The command that runs `program` under this server.
-    pub(crate) fn program(&self, program: &Path, priority: i32) -> Command {
+    /// The command that runs `program` under this server with a hint, as xcli names it.
+    pub(crate) fn program(&self, program: &Path, hint: &str, value: i32) -> Command {
         let mut command = self.xcli();
-        command.args(["run", "--priority", &priority.to_string(), "--"]).arg(program);
+        command.args(["run", &format!("--{hint}"), &value.to_string(), "--"]).arg(program);
         command
+    }
+
+    /// Goes on with another policy than the one of the demo.
+    pub(crate) fn set_policy(&self, name: &str) -> Result<()> {
+        let output = self.xcli().args(["policy", name]).output().context("starting xcli")?;
+        ensure!(output.status.success(), "xcli policy: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(())
     }
 
     /// The number of its process.

@@ -59,9 +59,9 @@ pub trait Policy: Send + fmt::Debug {
         let _ = (device, decision, now);
     }
 
-    /// Whether a run lasts until what was launched in it is done, so that it counts as running for a while after its gate was closed. Costs
-    /// each group that is held back a thread that looks; so it is for policies that keep accounts.
-    fn counts_in_flight(&self) -> bool {
+    /// Whether runs follow one another: a run lasts until what was launched in it is done, so that the group counts as running for a while
+    /// after its gate was closed, and the next one begins then; at the latest after [`Settings::handover`](crate::Settings::handover).
+    fn takes_turns(&self) -> bool {
         false
     }
 
@@ -100,7 +100,7 @@ pub struct Unit {
 
 impl Unit {
     /// How long it has run on this device, the present run included. Time counts while it is ready and not held back,
-    /// whether or not it shared the device meanwhile; see also [`Policy::counts_in_flight`].
+    /// whether or not it shared the device meanwhile; see also [`Policy::takes_turns`].
     pub fn run_time(&self, now: Time) -> Duration {
         self.ran + self.running_since.map_or(Duration::ZERO, |since| now.since(since))
     }
@@ -188,7 +188,7 @@ impl HeldIdle {
 pub enum Run {
     /// It is ready and not held back.
     Began,
-    /// It was held back, or is ready no more; see also [`Policy::counts_in_flight`].
+    /// It was held back, or is ready no more; see also [`Policy::takes_turns`].
     Stopped {
         /// How long it ran.
         after: Duration,

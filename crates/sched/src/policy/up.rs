@@ -82,7 +82,7 @@ impl Policy for Up {
         decision.again = has_company.then_some(end);
     }
 
-    fn counts_in_flight(&self) -> bool {
+    fn takes_turns(&self) -> bool {
         true
     }
 
@@ -99,7 +99,8 @@ impl Policy for Up {
 
     fn on_decision(&mut self, id: DeviceId, decision: &Decision, now: Time) {
         let Some(device) = self.devices.get_mut(&id) else { return };
-        let holder = device.holder(now).filter(|(_, turn)| now < turn.end).map(|(holder, _)| holder.group);
+        let under_way = device.holder(now).filter(|(holder, turn)| !holder.runs || now < turn.end);
+        let holder = under_way.map(|(holder, _)| holder.group);
         let next = decision.run.first().copied();
         if next.is_none() || next != holder {
             device.turn = next.and_then(|group| device.accounts.get(&group)).map(|account| Turn {
@@ -112,6 +113,14 @@ impl Policy for Up {
 
     fn on_run(&mut self, id: DeviceId, group: GroupId, run: Run, now: Time) {
         self.change(id, group, now, |account| account.runs = run == Run::Began);
+        let Some(device) = self.devices.get_mut(&id) else { return };
+        // A turn begins when the device is free for it.
+        if run == Run::Began
+            && let Some(account) = device.accounts.get(&group)
+            && let Some(turn) = device.turn.as_mut().filter(|turn| turn.group == group)
+        {
+            (turn.began, turn.end) = (now, now + account.timeslice);
+        }
     }
 
     fn on_leave(&mut self, id: DeviceId, group: GroupId) {
@@ -255,7 +264,7 @@ impl Account {
         if is_background(self) != is_background(holder) {
             return is_background(holder);
         }
-        if now >= turn.end {
+        if holder.runs && now >= turn.end {
             // Whichever is nearer to what it should be: another turn for the holder, or none.
             let half = holder.in_virtual_time(holder.timeslice) / 2;
             return self.virtual_time < holder.virtual_time + half;

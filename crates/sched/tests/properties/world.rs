@@ -14,6 +14,7 @@ pub(crate) fn settings() -> Settings {
         lease: Duration::from_millis(12),
         max_suspend: Duration::from_millis(50),
         grant: Duration::from_millis(10),
+        handover: Duration::from_millis(3),
         contended_linger: Duration::from_millis(100),
     }
 }
@@ -216,7 +217,9 @@ impl World {
                 ready.entry(queue.group).or_insert((BTreeSet::new(), -256, false));
             devices.insert(queue.device);
             *priority = queue.hints.priority().max(*priority);
-            *held |= self.scheduler.is_suspended(queue.client, queue.device);
+            // Suspended and awaited: what it launched before is still on the device.
+            *held |= self.scheduler.is_suspended(queue.client, queue.device)
+                && !self.scheduler.is_awaited(queue.client, queue.device);
         }
         ready.retain(|_, (_, priority, _)| *priority > -256);
         let mut components: Vec<(BTreeSet<DeviceId>, bool)> = Vec::new();

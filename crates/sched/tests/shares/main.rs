@@ -1,4 +1,4 @@
-//! Utilization partition on a simulated device at Level 1: what each program gets of the device's work, whatever its kernels are like.
+//! Utilization partition on simulated devices at Level 1: what each program gets of the device's work, whatever its kernels are like.
 //!
 //! What counts is the device time of completed work, not what the policy has in its accounts.
 
@@ -58,18 +58,22 @@ fn zero_utilization_gets_what_nobody_else_wants() {
 /// What is in flight when a turn ends is charged to the one that launched it.
 #[test]
 fn kernels_longer_than_a_turn_are_charged_to_the_one_that_launched_them() {
-    let long = |utilization| Program { kernel: 20 * MS, in_flight: 2, ..busy(utilization) };
-    assert_near(&shares(&[long(25), busy(75)]), &[25.0, 75.0], 2.0);
-    assert_near(&shares(&[long(50), busy(50)]), &[50.0, 50.0], 2.0);
+    let long = |utilization| Program { kernel: 20 * MS, in_flight: 1, ..busy(utilization) };
+    for device in [Device::Fair, Device::InOrder] {
+        for (programs, wanted) in [([long(25), busy(75)], [25.0, 75.0]), ([long(50), busy(50)], [50.0, 50.0])]
+        {
+            let mut machine = Machine::new(device, &programs);
+            machine.run(10 * SECOND);
+            assert_near(&machine.shares(), &wanted, 2.0);
+        }
+    }
 }
 
 #[test]
-fn on_a_device_that_works_in_the_order_of_launches_kernels_shorter_than_the_window_are_shared_by_utilization()
-{
-    let other = |utilization| Program { kernel: MS, in_flight: 1, ..busy(utilization) };
-    let mut machine = Machine::new(Device::InOrder, &[other(25), busy(75)]);
-    machine.run(10 * SECOND);
-    assert_near(&machine.shares(), &[25.0, 75.0], 1.0);
+fn kernels_longer_than_the_handover_are_divided_as_the_device_divides_itself() {
+    let long = |utilization| Program { kernel: 100 * MS, in_flight: 2, ..busy(utilization) };
+    assert_near(&shares(&[long(25), busy(75)]), &[25.0, 75.0], 3.0);
+    assert_near(&shares(&[long(50), busy(50)]), &[50.0, 50.0], 3.0);
 }
 
 #[test]
@@ -87,8 +91,8 @@ fn device_works_whenever_somebody_wants_it() {
     let pausing = Program { kernel: 3 * MS, in_flight: 1, pause: Some(7 * MS), ..busy(50) };
     let mut machine = Machine::new(Device::Fair, &[pausing, pausing, busy(20)]);
     machine.run(10 * SECOND);
-    // Nobody else is let in during the grace of 200 us after each kernel of 3 ms.
-    assert!(machine.utilization() > 97.0, "{}", machine.utilization());
+    // Nobody else is let in during the grace of 200 us after each kernel of 3 ms, nor until the end of what is in flight is seen.
+    assert!(machine.utilization() > 95.0, "{}", machine.utilization());
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn newcomers_and_those_that_were_idle_for_long_do_not_catch_up() {
     machine.forget();
     machine.run(9 * SECOND);
     // About 200 ms for its 100 ms, as half the device is the other's, then 900 ms of rest.
-    assert_near(&machine.shares(), &[91.0, 9.0], 1.0);
+    assert_near(&machine.shares(), &[91.0, 9.0], 2.0);
 }
 
 #[test]
@@ -153,7 +157,8 @@ proptest! {
             .map(|program| 100.0 * program.utilization.unwrap_or(0) as f64 / sum as f64)
             .collect();
         assert_near(&machine.shares(), &wanted, 1.0);
-        prop_assert!(machine.utilization() > 99.0);
+        // The end of what is in flight is seen up to 0.2 ms late, in each turn of 5 ms.
+        prop_assert!(machine.utilization() > 95.0);
         for (program, longest) in programs.iter().zip(machine.longest_waits()) {
             // All others have had their turns until this one, with what it had in flight, is behind by a turn; and each one turn more.
             let rounds = sum as f64 / program.utilization.unwrap_or(1) as f64 + programs.len() as f64;

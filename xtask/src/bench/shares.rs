@@ -1,0 +1,325 @@
+//! What two programs get of one device under UP, by the work that the device does for each.
+//!
+//! Not by what the server believes: each program runs alone first and last, natively, and what it gets done then is the whole device. Beside the
+//! other one it gets a part of that done; its share is its part of both parts together. The two parts may come to more or less than one
+//! device: that is what sharing costs, or gains where one program alone leaves the device idle between its kernels.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Bench, circumstances, record};
+use crate::demo::greedy::{Backend, Greedy, monotonic};
+use crate::demo::process::{POLL, Process};
+use crate::demo::server::Server;
+use crate::demo::{POCL_PLATFORM, in_private};
+use crate::setup;
+
+/// Options.
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Use the first OpenCL device whose "platform / device" name contains this text.
+    #[arg(long, value_name = "TEXT", default_value = POCL_PLATFORM)]
+    device: String,
+    /// How long each pair runs together.
+    #[arg(long, value_name = "S", default_value_t = 20)]
+    seconds: u64,
+    /// Keep the table in docs/results/shares.md.
+    #[arg(long)]
+    record: bool,
+}
+
+/// A program of a pair.
+#[derive(Clone, Copy)]
+enum What {
+    /// `opencl-requests --greedy`: kernels of this length, so many in flight.
+    Kernels { ms: f64, in_flight: u32 },
+    /// As its users have it.
+    Hashcat,
+}
+
+impl What {
+    fn name(self) -> String {
+        match self {
+            What::Kernels { ms, in_flight: 1 } => format!("kernels of {ms} ms, waits for each"),
+            What::Kernels { ms, in_flight } => format!("kernels of {ms} ms, {in_flight} in flight"),
+            What::Hashcat => "hashcat".to_owned(),
+        }
+    }
+}
+
+/// A program, and the utilization that it is started with.
+type Side = (What, i32);
+
+const fn kernels(ms: f64, in_flight: u32) -> What {
+    What::Kernels { ms, in_flight }
+}
+
+/// The pairs that are measured.
+const PAIRS: [[Side; 2]; 5] = [
+    [(kernels(1.0, 1), 75), (kernels(1.0, 1), 25)],
+    [(kernels(1.0, 1), 50), (kernels(1.0, 1), 50)],
+    [(kernels(1.0, 1), 75), (kernels(0.2, 8), 25)],
+    [(kernels(0.2, 8), 75), (kernels(20.0, 2), 25)],
+    [(kernels(1.0, 1), 75), (What::Hashcat, 25)],
+];
+
+/// Until a program that was started is on its way, and its first numbers are forgotten.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// How long a program may take to its first number: hashcat compiles for half a minute and more the first time.
+const START_LIMIT: Duration = Duration::from_secs(120);
+/// Programs say where they are every second.
+const REPORT_LIMIT: Duration = Duration::from_secs(30);
+
+/// Runs the benchmark.
+pub(super) fn run(options: &Options) -> Result<()> {
+    let mut needs = vec![setup::OPENCL_LOADER, setup::HASHCAT];
+    if options.device == POCL_PLATFORM {
+        needs.push(setup::POCL);
+    }
+    setup::ensure(&needs, true)?;
+    let bench = Bench::new(&["opencl-requests"])?;
+    let server = bench.server()?;
+    server.set_policy("UP")?;
+    let together = Duration::from_secs(options.seconds);
+    let shares = Shares { bench, server, device: &options.device, together };
+    let mut table = format!(
+        "{}\n\nDevice: {}. Each pair ran together for {} s.\n\n\
+         | program | utilization | share by work done | off by, points | of what it gets done alone |\n|---|--:|--:|--:|--:|\n",
+        circumstances()?,
+        shares.device,
+        options.seconds,
+    );
+    for pair in PAIRS {
+        let rows = shares.measure(pair)?;
+        eprint!("{rows}");
+        table += &rows;
+    }
+    println!("\n{table}");
+    if options.record { record("shares.md", &table) } else { Ok(()) }
+}
+
+struct Shares<'a> {
+    bench: Bench,
+    server: Server,
+    device: &'a str,
+    together: Duration,
+}
+
+impl Shares<'_> {
+    /// The rows of one pair.
+    fn measure(&self, pair: [Side; 2]) -> Result<String> {
+        let loads = [self.load(pair[0].0)?, self.load(pair[1].0)?];
+        // Before and after, so that a machine that grows slower or faster meanwhile does so for all.
+        let alone = |load: &Load| -> Result<f64> {
+            self.rates(&[(load, None)], self.together / 8).map(|rates| rates[0])
+        };
+        let before = [alone(&loads[0])?, alone(&loads[1])?];
+        let rates =
+            self.rates(&[(&loads[0], Some(pair[0].1)), (&loads[1], Some(pair[1].1))], self.together)?;
+        let after = [alone(&loads[0])?, alone(&loads[1])?];
+        let parts = [0, 1].map(|n| rates[n] / f64::midpoint(before[n], after[n]));
+        let (sum, asked) = (parts[0] + parts[1], pair[0].1 + pair[1].1);
+        let mut rows = String::new();
+        for ((what, utilization), part) in pair.into_iter().zip(parts) {
+            let (share, wanted) = (100.0 * part / sum, 100.0 * f64::from(utilization) / f64::from(asked));
+            let _ = writeln!(
+                rows,
+                "| {} | {utilization} | {share:.1} % | {:+.1} | {:.1} % |",
+                what.name(),
+                share - wanted,
+                100.0 * part
+            );
+        }
+        let _ = writeln!(rows, "| *both* | | | | {:.1} % |", 100.0 * sum);
+        Ok(rows)
+    }
+
+    /// How the program is started, with kernels that are the same in each of its runs.
+    fn load(&self, what: What) -> Result<Load> {
+        Ok(match what {
+            What::Hashcat => Load::Hashcat(Backend::find(
+                self.device,
+                in_private(Command::new("hashcat"), self.bench.folder()),
+            )?),
+            What::Kernels { ms, in_flight } => {
+                let mut command = self.bench.program(PROGRAM, None);
+                command.args([
+                    "--device",
+                    self.device,
+                    "--greedy",
+                    "--seconds",
+                    "0",
+                    "--kernel-ms",
+                    &ms.to_string(),
+                ]);
+                let said = command.output().with_context(|| format!("starting {PROGRAM}"))?.stderr;
+                let said = String::from_utf8_lossy(&said).into_owned();
+                let rounds = said.lines().find_map(|line| line.strip_prefix("rounds: ")?.parse().ok());
+                Load::Kernels {
+                    rounds: rounds.with_context(|| format!("{PROGRAM} said: {said}"))?,
+                    in_flight,
+                }
+            }
+        })
+    }
+
+    /// What each of these programs gets done in a second while they run together for `time`: natively, or under UP with a utilization.
+    fn rates(&self, loads: &[(&Load, Option<i32>)], time: Duration) -> Result<Vec<f64>> {
+        let start = |(n, (load, utilization)): (usize, &(&Load, Option<i32>))| {
+            let program = match load {
+                Load::Kernels { .. } => self.bench.built.join(PROGRAM),
+                Load::Hashcat(_) => Path::new("hashcat").to_owned(),
+            };
+            let command = match utilization {
+                Some(value) => self.server.program(&program, "utilization", *value),
+                None => Command::new(&program),
+            };
+            let mut command = in_private(command, self.bench.folder());
+            match load {
+                Load::Kernels { rounds, in_flight } => {
+                    command.args(["--device", self.device, "--greedy", "--rounds", &rounds.to_string()]);
+                    command.args(["--in-flight", &in_flight.to_string()]);
+                    Counter::start(&format!("{PROGRAM}-{n}"), command, self.bench.folder())
+                        .map(Running::Kernels)
+                }
+                Load::Hashcat(backend) => {
+                    Greedy::start(command, backend, self.bench.folder()).map(Running::Hashcat)
+                }
+            }
+        };
+        let mut running = loads.iter().enumerate().map(start).collect::<Result<Vec<_>>>()?;
+        for ((_, utilization), one) in loads.iter().zip(&running) {
+            if utilization.is_some() {
+                self.server.suspensions_of(one.pid())?;
+            }
+        }
+        let from = monotonic() + WARM_UP.as_nanos() as u64;
+        let to = from + time.as_nanos() as u64;
+        running.iter_mut().try_for_each(|one| one.watch(to))?;
+        running.iter().map(|one| one.rate(from, to)).collect()
+    }
+}
+
+const PROGRAM: &str = "opencl-requests";
+
+/// A program that is ready to be started again and again.
+enum Load {
+    Kernels { rounds: u32, in_flight: u32 },
+    Hashcat(Backend),
+}
+
+/// A program at work.
+enum Running {
+    Kernels(Counter),
+    Hashcat(Greedy),
+}
+
+impl Running {
+    fn pid(&self) -> u32 {
+        match self {
+            Running::Kernels(counter) => counter.process.pid(),
+            Running::Hashcat(greedy) => greedy.pid(),
+        }
+    }
+
+    /// Waits until it has said where it was at `until` (CLOCK_MONOTONIC nanoseconds).
+    fn watch(&mut self, until: u64) -> Result<()> {
+        match self {
+            Running::Kernels(counter) => counter.watch(until, REPORT_LIMIT),
+            Running::Hashcat(greedy) => greedy.watch(until),
+        }
+    }
+
+    /// What it got done in a second between two times.
+    fn rate(&self, from: u64, to: u64) -> Result<f64> {
+        match self {
+            Running::Kernels(counter) => counter.rate(from, to),
+            Running::Hashcat(greedy) => greedy.rate(from, to),
+        }
+    }
+}
+
+/// `opencl-requests --greedy`, which says every second how many kernels are done.
+struct Counter {
+    process: Process,
+    reports: Receiver<(u64, u64)>,
+    /// Time and kernels.
+    samples: Vec<(u64, u64)>,
+}
+
+impl Counter {
+    fn start(name: &str, mut command: Command, folder: &Path) -> Result<Counter> {
+        command.stdout(Stdio::piped());
+        let mut process = Process::spawn(name, command, folder)?;
+        let stdout = process.take_stdout().context("the output is piped")?;
+        let (sender, reports) = channel();
+        // Ends with the program, at the end of its output.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(sample) = parse(&line)
+                    && sender.send(sample).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let mut counter = Counter { process, reports, samples: Vec::new() };
+        counter.watch(1, START_LIMIT)?;
+        Ok(counter)
+    }
+
+    fn watch(&mut self, until: u64, limit: Duration) -> Result<()> {
+        let end = Instant::now() + limit + Duration::from_nanos(until.saturating_sub(monotonic()));
+        while self.samples.last().is_none_or(|(at, _)| *at < until) {
+            self.samples.extend(self.reports.recv_timeout(POLL).ok());
+            self.process.check_running()?;
+            ensure!(Instant::now() < end, "{PROGRAM} has stopped reporting");
+        }
+        Ok(())
+    }
+
+    fn rate(&self, from: u64, to: u64) -> Result<f64> {
+        rate(&self.samples, from, to).with_context(|| format!("{PROGRAM} reported too little"))
+    }
+}
+
+/// Reads `<nanoseconds> <kernels> <rate>/s`.
+fn parse(line: &str) -> Option<(u64, u64)> {
+    let mut words = line.split(' ');
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+/// Kernels per second, the samples taken as joined by straight lines.
+fn rate(samples: &[(u64, u64)], from: u64, to: u64) -> Option<f64> {
+    let at = |time: u64| -> Option<f64> {
+        let pair = samples.windows(2).find(|pair| (pair[0].0..=pair[1].0).contains(&time))?;
+        let [(begin, before), (end, after)] = pair else { return None };
+        let part = (time - begin) as f64 / (end - begin).max(1) as f64;
+        Some(*before as f64 + part * (after - before) as f64)
+    };
+    Some((at(to)? - at(from)?) / ((to - from) as f64 / 1e9))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_the_program_are_read_and_other_lines_are_not() {
+        assert_eq!(parse("2676030445235 1853 282.6/s"), Some((2_676_030_445_235, 1853)));
+        assert_eq!(parse("device: x"), None);
+    }
+
+    #[test]
+    fn a_rate_follows_the_lines_between_the_samples() {
+        let samples = [(0, 0), (1_000_000_000, 100), (2_000_000_000, 300)];
+        assert_eq!(rate(&samples, 500_000_000, 1_500_000_000), Some(150.0));
+        assert_eq!(rate(&samples, 500_000_000, 2_500_000_000), None);
+    }
+}
