@@ -76,6 +76,7 @@ fn serve(settings: Settings) -> Result<()> {
         grace: config.grace,
         lease: config.lease,
         max_suspend: config.max_suspend,
+        handover: config.handover,
         ..Default::default()
     };
     let rights = rights::Rights::of_this_process(config.priority_ceiling);

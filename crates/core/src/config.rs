@@ -158,6 +158,8 @@ config! {
     lease: Duration = Duration::from_secs(1), "XSCHED_LEASE", Server;
     /// Longest time a group is held without getting a turn.
     max_suspend: Duration = Duration::from_secs(2), "XSCHED_MAX_SUSPEND", Server;
+    /// Policies of turns: longest time that a turn waits until what the last one launched is done.
+    handover: Duration = Duration::from_millis(100), "XSCHED_HANDOVER", Server;
     /// Highest priority that ordinary users may ask for.
     priority_ceiling: u32 = 0, "XSCHED_PRIORITY_CEILING", Server;
 }

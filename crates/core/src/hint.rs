@@ -69,6 +69,8 @@ hints! {
     Laxity = 4, "laxity", "XSCHED_AUTO_XQUEUE_LAXITY", "us", -1..=86_400_000_000, -1;
     /// Time from ready to done; -1 for none.
     Deadline = 5, "deadline", "XSCHED_AUTO_XQUEUE_DEADLINE", "us", -1..=86_400_000_000, -1;
+    /// Gaps between its commands up to this long are none; -1 for the server's grace.
+    Gap = 6, "gap", "XSCHED_AUTO_XQUEUE_GAP", "us", -1..=100_000, -1;
 }
 
 /// What to say to whoever gives a hint that the policy in force does not read.

@@ -1,7 +1,7 @@
 //! What the scheduler believes about queues: grace and lease.
 //!
-//! *Grace*: a queue that was told idle counts as ready for `grace` more, so that a program with gaps between its commands is
-//! not preempted in each. *Lease*: a ready queue that holds others back must make progress. Every quarter of a lease a few of
+//! *Grace*: a queue that was told idle counts as ready for `grace` more, or as long as its gap hint says, so that a program with
+//! gaps between its commands is not preempted in each. *Lease*: a ready queue that holds others back must make progress. Every quarter of a lease a few of
 //! the most urgent ready queues of each group that holds others back are probed; one that has not moved for a whole lease
 //! lapses: it counts as idle until it becomes ready anew or moves. A queue that is held back itself never lapses.
 
@@ -9,7 +9,7 @@ use crate::scheduler::Scheduler;
 use crate::state::{Phase, Verdict};
 use crate::timers::Timer;
 use std::time::Duration;
-use xsched_core::{DeviceId, GroupId, Operation, QueueId, Time};
+use xsched_core::{DeviceId, GroupId, HintKind, Operation, QueueId, Time};
 
 /// Probes per group, device and round. A group with more queues that hang lets go of the device in several rounds.
 const PROBES: usize = 8;
@@ -28,12 +28,15 @@ impl Scheduler {
     }
 
     pub(crate) fn queue_idle(&mut self, id: QueueId, now: Time) {
-        match self.tables.queues.get(&id).map(|queue| queue.phase) {
-            None | Some(Phase::Idle | Phase::Draining) => {}
-            Some(Phase::Lapsed) => self.set_phase(id, Phase::Idle),
-            Some(Phase::Ready) => {
+        let Some(queue) = self.tables.queues.get(&id) else { return };
+        match queue.phase {
+            Phase::Idle | Phase::Draining => {}
+            Phase::Lapsed => self.set_phase(id, Phase::Idle),
+            Phase::Ready => {
+                let gap = u64::try_from(queue.hints.get(HintKind::Gap)).ok();
+                let grace = gap.map_or(self.settings.grace, Duration::from_micros);
                 self.set_phase(id, Phase::Draining);
-                self.timers.set(Timer::Grace(id), now + self.settings.grace, now);
+                self.timers.set(Timer::Grace(id), now + grace, now);
             }
         }
     }

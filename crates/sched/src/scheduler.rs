@@ -35,7 +35,7 @@ impl Default for Settings {
             lease: Duration::from_secs(1),
             max_suspend: Duration::from_secs(2),
             grant: Duration::from_millis(10),
-            handover: Duration::from_millis(20),
+            handover: Duration::from_millis(100),
             contended_linger: Duration::from_secs(10),
         }
     }

@@ -270,6 +270,7 @@ fn read_settings(line: &str, settings: &mut Settings) -> Result<()> {
             "lease" => settings.lease = value,
             "max_suspend" => settings.max_suspend = value,
             "grant" => settings.grant = value,
+            "handover" => settings.handover = value,
             "linger" => settings.contended_linger = value,
             _ => return Err(format!("no setting {name}")),
         }

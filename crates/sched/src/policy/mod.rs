@@ -206,7 +206,7 @@ pub struct PolicyInfo {
     pub number: u32,
     /// Whether somebody always runs on a device where somebody is ready to.
     pub work_conserving: bool,
-    /// The hints that it reads.
+    /// The hints that it reads, and those that the scheduler reads under every policy.
     pub reads: &'static [HintKind],
     /// One line of help: the first line of the policy's file.
     pub help: &'static str,
@@ -232,7 +232,7 @@ macro_rules! policies {
                     kind: PolicyKind::$kind,
                     name: $name,
                     number: $number,
-                    reads: &[$(HintKind::$hint),*],
+                    reads: &[$(HintKind::$hint,)* HintKind::Gap],
                     work_conserving: $conserving,
                     help: first_doc_line(include_str!(concat!(stringify!($module), ".rs"))),
                 } }),+ }

@@ -6,8 +6,8 @@
 //!
 //! - Nobody hoards: a newcomer starts at the present virtual time, and who was idle comes back at most one turn behind it. So that
 //!   a program with gaps between its commands gets its share nevertheless, it takes the device at once if it is behind.
-//! - Several may be on the device for a moment: what the last one launched before its turn ended, or one that got its
-//!   `max_suspend` due. The device's time is then divided among them evenly, as devices do.
+//! - A turn lasts until what was launched in it is done, and is charged for it. Several may be on the device nevertheless, with a
+//!   kernel longer than the handover, or a group that got its `max_suspend` due: its time is then divided evenly among them.
 //!
 //! Absent: priorities; they decide nothing here (but a group of `PRIORITY_NO_EXECUTE` does not run). docs/design/0010
 

@@ -71,9 +71,12 @@ fn kernels_longer_than_a_turn_are_charged_to_the_one_that_launched_them() {
 
 #[test]
 fn kernels_longer_than_the_handover_are_divided_as_the_device_divides_itself() {
-    let long = |utilization| Program { kernel: 100 * MS, in_flight: 2, ..busy(utilization) };
-    assert_near(&shares(&[long(25), busy(75)]), &[25.0, 75.0], 3.0);
-    assert_near(&shares(&[long(50), busy(50)]), &[50.0, 50.0], 3.0);
+    let long = |utilization| Program { kernel: 300 * MS, in_flight: 1, ..busy(utilization) };
+    for (programs, wanted) in [([long(25), busy(75)], [25.0, 75.0]), ([long(50), busy(50)], [50.0, 50.0])] {
+        let mut machine = Machine::new(Device::Fair, &programs);
+        machine.run(40 * SECOND);
+        assert_near(&machine.shares(), &wanted, 3.0);
+    }
 }
 
 #[test]
