@@ -118,9 +118,8 @@ impl Scheduler {
 
     /// Whether the group is to run, but not before what others launched is done, on whichever of its devices that is.
     fn waits_for_an_end(&self, id: GroupId) -> bool {
-        let Some(group) = self.tables.groups.get(&id).filter(|group| group.verdict == Verdict::Runs) else {
-            return false;
-        };
+        let group = self.tables.groups.get(&id).filter(|group| group.verdict == Verdict::Runs);
+        let Some(group) = group.filter(|_| self.policy.takes_turns()) else { return false };
         let mut devices = group.ready_devices().filter_map(|device| self.tables.devices.get(&device));
         devices.any(|device| device.draining.iter().any(|&other| other != id))
     }

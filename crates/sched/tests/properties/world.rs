@@ -209,22 +209,23 @@ impl World {
         }
     }
 
-    /// Among groups that are ready and connected by devices, somebody is held back nowhere.
+    /// Among groups that are ready and connected by devices, somebody is held back nowhere, or what somebody launched before is still on a
+    /// device.
     fn check_somebody_runs(&self) {
-        let mut ready: BTreeMap<GroupId, (BTreeSet<DeviceId>, i64, bool)> = BTreeMap::new();
+        let mut ready: BTreeMap<GroupId, (BTreeSet<DeviceId>, i64, bool, bool)> = BTreeMap::new();
         for queue in (1..=10).filter_map(|n| self.scheduler.queue(QueueId(n))).filter(|queue| queue.ready) {
-            let (devices, priority, held) =
-                ready.entry(queue.group).or_insert((BTreeSet::new(), -256, false));
+            let (devices, priority, held, ends) =
+                ready.entry(queue.group).or_insert((BTreeSet::new(), -256, false, false));
             devices.insert(queue.device);
             *priority = queue.hints.priority().max(*priority);
-            // Suspended and awaited: what it launched before is still on the device.
-            *held |= self.scheduler.is_suspended(queue.client, queue.device)
-                && !self.scheduler.is_awaited(queue.client, queue.device);
+            let is_held = self.scheduler.is_suspended(queue.client, queue.device);
+            *held |= is_held;
+            *ends |= is_held && self.scheduler.is_awaited(queue.client, queue.device);
         }
-        ready.retain(|_, (_, priority, _)| *priority > -256);
+        ready.retain(|_, (_, priority, ..)| *priority > -256);
         let mut components: Vec<(BTreeSet<DeviceId>, bool)> = Vec::new();
-        for (devices, _, held) in ready.into_values() {
-            let (mut together, mut runs) = (devices, !held);
+        for (devices, _, held, ends) in ready.into_values() {
+            let (mut together, mut runs) = (devices, !held || ends);
             components.retain(|(other, other_runs)| {
                 let apart = other.is_disjoint(&together);
                 if !apart {
