@@ -140,7 +140,7 @@ impl Run<'_> {
 
     fn command(&self, priority: i32, arguments: &[&str]) -> Command {
         let command = match self.situation.is_scheduled {
-            true => self.server.program(self.worker, priority),
+            true => self.server.program(self.worker, "priority", priority),
             false => Command::new(self.worker),
         };
         let mut command = in_private(command, self.bench.folder());
