@@ -7,6 +7,7 @@ use clap::Parser;
 mod bench;
 mod demo;
 mod fuzz;
+mod gpu;
 mod loom;
 mod nightly;
 mod null_driver;
@@ -26,6 +27,8 @@ enum Task {
     Asan(sanitize::Args),
     Bench(bench::Args),
     Demo(demo::Args),
+    GpuBench(gpu::BenchArgs),
+    GpuTest(gpu::TestArgs),
     Fuzz(fuzz::Args),
     /// Run the loom proofs, as the code stands and with each ordering weakened.
     Loom,
@@ -47,6 +50,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Asan(args) => sanitize::run(&sanitize::ADDRESS, &args).map(|tally| tally.close()),
         Task::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::GpuBench(args) => gpu::bench(&args).map(|()| ExitCode::SUCCESS),
+        Task::GpuTest(args) => gpu::test(&args).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(args) => fuzz::run(&args).map(|tally| tally.close()),
         Task::Loom => loom::run().map(|tally| tally.close()),
         Task::Miri(args) => sanitize::run(&sanitize::MIRI, &args).map(|tally| tally.close()),

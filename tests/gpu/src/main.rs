@@ -1,0 +1,44 @@
+//! Tests and benchmarks on a machine with an NVIDIA GPU. It needs no cargo there: `cargo xtask gpu-test` and `gpu-bench` lay out a folder
+//! with this program, XSched, and the programs under test, to be copied to that machine whole.
+//!
+//! Tables go to standard output, as Markdown; everything else to standard error.
+
+mod apps;
+mod bundle;
+mod check;
+mod launch;
+mod pair;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(about = "Tests and benchmarks of XSched on an NVIDIA GPU.")]
+struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Programs compute the same natively, under XSched, and while they are suspended at random.
+    Test(check::Options),
+    /// What a launch costs, native and under XSched alternated in one process.
+    Launch(launch::Options),
+    /// What XSched costs applications.
+    Apps(apps::Options),
+    /// An urgent program beside a greedy one: alone, natively together, under XSched together.
+    Pair(pair::Options),
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    bundle::enter()?;
+    match &options.what {
+        What::Test(options) => check::run(options),
+        What::Launch(options) => launch::run(options).map(|()| ExitCode::SUCCESS),
+        What::Apps(options) => apps::run(options).map(|()| ExitCode::SUCCESS),
+        What::Pair(options) => pair::run(options).map(|()| ExitCode::SUCCESS),
+    }
+}

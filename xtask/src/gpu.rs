@@ -1,0 +1,111 @@
+//! Tests and benchmarks on an NVIDIA GPU: everything is built here and laid out in one folder, which runs here if there is a GPU, or
+//! is copied to a machine that has one. That machine needs no cargo and nothing of this tree.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::stage;
+
+/// Check on an NVIDIA GPU that programs compute the same natively, under XSched, and suspended at random.
+#[derive(clap::Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    bundle: Bundle,
+    /// Only programs whose name contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+}
+
+/// Measure on an NVIDIA GPU what XSched costs, and what it does for an urgent program.
+#[derive(clap::Args)]
+pub(crate) struct BenchArgs {
+    what: What,
+    #[command(flatten)]
+    bundle: Bundle,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum What {
+    /// Launches through the stand-in against native ones, alternated in one process.
+    Launch,
+    /// Applications with and without XSched, in turn.
+    Apps,
+    /// An urgent program beside a greedy one.
+    Pair,
+}
+
+#[derive(clap::Args)]
+struct Bundle {
+    /// Lay the folder out here and run nothing.
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+}
+
+/// Runs the task.
+pub(crate) fn test(args: &TestArgs) -> Result<()> {
+    go(&args.bundle, &["test", "--only", &args.only])
+}
+
+/// Runs the task.
+pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
+    let what = match args.what {
+        What::Launch => "launch",
+        What::Apps => "apps",
+        What::Pair => "pair",
+    };
+    go(&args.bundle, &[what])
+}
+
+fn go(bundle: &Bundle, arguments: &[&str]) -> Result<()> {
+    let folder = match &bundle.bundle {
+        Some(folder) => folder.clone(),
+        None => stage::target_dir()?.join("gpu"),
+    };
+    lay_out(&folder)?;
+    if bundle.bundle.is_some() || !Path::new("/dev/nvidiactl").exists() {
+        println!("on a machine with an NVIDIA GPU: {}/gpu {}", folder.display(), arguments.join(" "));
+        return Ok(());
+    }
+    let status = Command::new(folder.join("gpu")).args(arguments).status().context("starting the program")?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(())
+}
+
+/// Builds and copies everything that is needed.
+fn lay_out(folder: &Path) -> Result<()> {
+    let staged = stage::stage()?;
+    let release = stage::build(&["test-gpu", "cuda-suite"])?;
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/gpu/programs");
+    let parts = [
+        (staged.join("bin/xserver"), "xsched/bin/xserver"),
+        (staged.join("bin/xcli"), "xsched/bin/xcli"),
+        (staged.join("lib/xsched/libxsched.so"), "xsched/lib/xsched/libxsched.so"),
+        (staged.join("lib/xsched/libcuda.so.1"), "xsched/lib/xsched/libcuda.so.1"),
+        // The system tests' machinery looks for this one.
+        (staged.join("lib/xsched/libOpenCL.so.1"), "xsched/lib/xsched/libOpenCL.so.1"),
+        (release.join("gpu"), "gpu"),
+        (release.join("cuda-suite"), "cuda-suite"),
+    ];
+    for (from, to) in parts {
+        copy(&from, &folder.join(to))?;
+        // Debug information is most of it, and nobody debugs there.
+        let _ = Command::new("strip").arg("--strip-debug").arg(folder.join(to)).status();
+    }
+    for entry in programs.read_dir().with_context(|| format!("reading {}", programs.display()))? {
+        let from = entry?.path();
+        let name = from.file_name().context("a file has a name")?;
+        copy(&from, &folder.join("programs").join(name))?;
+    }
+    let link = folder.join("xsched/lib/xsched/libcuda.so");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink("libcuda.so.1", &link).with_context(|| format!("linking {}", link.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().context("a file has a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    std::fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
