@@ -11,6 +11,7 @@ mod gpu;
 mod loom;
 mod nightly;
 mod null_driver;
+mod pip;
 mod sanitize;
 mod setup;
 mod stage;

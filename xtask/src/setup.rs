@@ -34,6 +34,7 @@ enum Probe {
     /// A library that the linker finds, by its file name.
     Linkable(&'static str),
     File(&'static str),
+    PythonModule(&'static str),
 }
 
 /// The OpenCL loader that every OpenCL program links.
@@ -84,6 +85,19 @@ pub(crate) const TESTS: &[Need] = &[
     Need::program("ffmpeg", "ffmpeg"),
 ];
 
+/// What the tests with programs of others need besides.
+pub(crate) const PROGRAMS: &[Need] = &[
+    Need::program("clpeak", "clpeak"),
+    Need::program("clblast_test_xaxpy", "clblast-tests"),
+    Need::program("clFFT-client", "clfft-client"),
+    Need {
+        what: "Oclgrind, OpenCL in a simulator",
+        package: "oclgrind",
+        probe: Probe::File("/usr/lib/oclgrind/liboclgrind-rt-icd.so"),
+    },
+    Need { what: "Python's venv", package: "python3-venv", probe: Probe::PythonModule("ensurepip") },
+];
+
 /// Runs the task.
 pub(crate) fn run(args: &Args) -> Result<()> {
     ensure(TESTS, !args.no_install)?;
@@ -104,6 +118,7 @@ impl Need {
             Probe::Icd(name) => icd_registered(name),
             Probe::Linkable(name) => linkable(name),
             Probe::File(path) => Path::new(path).is_file(),
+            Probe::PythonModule(name) => has_python_module(name),
         }
     }
 }
@@ -138,10 +153,10 @@ pub(crate) fn ensure(needs: &[Need], may_install: bool) -> Result<()> {
     }
 }
 
-/// Whether Python packages can be installed into a folder of our own.
-pub(crate) fn has_pip() -> bool {
+/// Whether Python has a module.
+pub(crate) fn has_python_module(name: &str) -> bool {
     Command::new("python3")
-        .args(["-c", "import venv, ensurepip"])
+        .args(["-c", &format!("import {name}")])
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())

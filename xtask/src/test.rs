@@ -2,25 +2,34 @@
 //!
 //! `cargo test --workspace` does the testing; this is what must be there before, and one closing line after. What the
 //! tests learn: `STAGED_XSCHED` is the folder with the staged binaries, `SLOW_TESTS=1` asks for the slow ones too, `NULL_LEVELZERO_DRIVER`
-//! is the Level Zero loader's null driver.
+//! is the Level Zero loader's null driver; `INTEL_OPENCL` and `PYOPENCL` are the folders of what pip gets.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::tally::Tally;
-use crate::{null_driver, setup, stage};
+use crate::{null_driver, pip, setup, stage};
 
 /// Set up what the tests need and run all of them.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Only these.
+    only: Option<Part>,
     /// The slow tests too, and OpenCL's results on a second driver: Intel's for CPUs, which pip gets.
     #[arg(long)]
     all: bool,
     /// Never install a package, only say which are missing.
     #[arg(long)]
     no_install: bool,
+}
+
+/// A part of the tests.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Part {
+    /// Programs that nobody here wrote, all of them, on each OpenCL driver that can be had.
+    Programs,
 }
 
 /// The tests whose results a driver decides: a package, and a part of their names.
@@ -33,30 +42,29 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     let target = stage::target_dir()?;
     let null_driver = null_driver::get(&target, !args.no_install);
     let mut tally = Tally::default();
-    if !args.all {
+    if !args.all && args.only.is_none() {
         tally.add_run(cargo_test(&staged, &target, null_driver.as_deref()).arg("--workspace"))?;
         return Ok(tally);
     }
-    let intel = if setup::has_pip() { Some(intel(&target)?) } else { None };
-    let mut all = cargo_test(&staged, &target, null_driver.as_deref());
-    all.arg("--workspace").env("SLOW_TESTS", "1");
-    if let Some(intel) = &intel {
-        all.env("INTEL_OPENCL", intel);
+    // The tests leave out what is not there, and say so.
+    if let Err(why) = setup::ensure(setup::PROGRAMS, !args.no_install) {
+        println!("{why}");
     }
-    tally.add_run(&mut all)?;
-    match intel {
-        Some(intel) => {
-            println!("once more with Intel's driver:");
-            let vendors = only(&intel.join(INTEL), &target.join("only-intel"))?;
-            tally.add_run(
-                cargo_test(&staged, &target, null_driver.as_deref())
-                    .args(OF_A_DRIVER)
-                    .env("OCL_ICD_VENDORS", vendors),
-            )?;
-        }
-        None => {
-            println!("left out: Intel's driver, because there is no python3 with venv (Debian: python3-venv)")
-        }
+    let from_pip = FromPip::get(&target)?;
+    let slow = || {
+        let mut command = cargo_test(&staged, &target, null_driver.as_deref());
+        from_pip.tell(command.env("SLOW_TESTS", "1"));
+        command
+    };
+    if let Some(Part::Programs) = args.only {
+        tally.add_run(slow().args(["--package=test-system", "--test=programs"]))?;
+        return Ok(tally);
+    }
+    tally.add_run(slow().arg("--workspace"))?;
+    if let Some(intel) = &from_pip.intel {
+        println!("once more with Intel's driver:");
+        let vendors = only(&intel.join(pip::INTEL), &target.join("only-intel"))?;
+        tally.add_run(slow().args(OF_A_DRIVER).env("OCL_ICD_VENDORS", vendors))?;
     }
     Ok(tally)
 }
@@ -80,26 +88,31 @@ fn cargo_test(staged: &Path, target: &Path, null_driver: Option<&Path>) -> Comma
     command
 }
 
-/// The file name of Intel's driver.
-const INTEL: &str = "libintelocl.so";
+/// What pip gets: where it is, if it can be had.
+struct FromPip {
+    intel: Option<PathBuf>,
+    pyopencl: Option<PathBuf>,
+}
 
-/// Gets Intel's OpenCL driver for CPUs, if it is not there yet; returns its folder.
-fn intel(target: &Path) -> Result<PathBuf> {
-    let venv = target.join("intel-opencl");
-    let folder = venv.join("lib");
-    if !folder.join(INTEL).is_file() {
-        eprintln!("installing intel-opencl-rt into {} (about 1 GB) …", venv.display());
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        // The second has libimf.so, which the first needs and does not ask for.
-        let packages = ["intel-opencl-rt", "intel-cmplr-lib-rt"];
-        succeed(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(packages))?;
-        ensure!(
-            folder.join(INTEL).is_file(),
-            "intel-opencl-rt was installed, but there is no {INTEL} in {}",
-            folder.display()
-        );
+impl FromPip {
+    fn get(target: &Path) -> Result<FromPip> {
+        if !pip::is_there() {
+            println!(
+                "left out: Intel's driver and pyopencl, because there is no python3 with venv (Debian: python3-venv)"
+            );
+            return Ok(FromPip { intel: None, pyopencl: None });
+        }
+        Ok(FromPip { intel: Some(pip::intel(target)?), pyopencl: Some(pip::pyopencl(target)?) })
     }
-    Ok(folder)
+
+    /// Tells the tests.
+    fn tell(&self, command: &mut Command) {
+        for (name, folder) in [("INTEL_OPENCL", &self.intel), ("PYOPENCL", &self.pyopencl)] {
+            if let Some(folder) = folder {
+                command.env(name, folder);
+            }
+        }
+    }
 }
 
 /// Makes `folder` one of registrations that names only this driver, for OCL_ICD_VENDORS.
@@ -108,10 +121,4 @@ fn only(driver: &Path, folder: &Path) -> Result<PathBuf> {
         .and_then(|()| std::fs::write(folder.join("driver.icd"), format!("{}\n", driver.display())))
         .with_context(|| format!("writing {}", folder.display()))?;
     Ok(folder.to_path_buf())
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("starting {command:?}"))?;
-    ensure!(status.success(), "{command:?} failed ({status})");
-    Ok(())
 }

@@ -4,6 +4,7 @@ use crate::driver::{Driver, VENDORS};
 use crate::process::Program;
 use crate::rival::Rival;
 use crate::server::Server;
+use crate::wait::{eventually, millis, seconds};
 use rustix::fs::FlockOperation;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -145,6 +146,20 @@ impl Machine {
     pub fn suspensions(&self, pid: u32) -> u64 {
         let queues = self.find(pid).map(|client| client.queues).unwrap_or_default();
         queues.iter().map(|queue| queue.suspensions).max().unwrap_or(0)
+    }
+
+    /// How often a program is suspended until it has ended. Counts on while it runs, because what xserver counts begins anew when a
+    /// program has released its last queue.
+    pub fn suspensions_until_the_end_of(&self, program: &Program) -> u64 {
+        let (mut count, mut last) = (0, 0);
+        eventually("it ends", seconds(600), || {
+            let now = self.suspensions(program.pid());
+            count += if now < last { now } else { now - last };
+            last = now;
+            std::thread::sleep(millis(20));
+            program.end().is_some()
+        });
+        count
     }
 }
 

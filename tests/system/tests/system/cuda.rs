@@ -1,6 +1,5 @@
 //! Driver-API programs on the simulated CUDA driver: the same results, every kind of stream scheduled, idleness found out.
 
-use crate::results::suspensions_until_its_end;
 use std::path::PathBuf;
 use std::process::Command;
 use test_system::machine::{library, program};
@@ -66,7 +65,7 @@ fn cuda_suite_then_its_transcript_is_the_same_natively_under_xsched_and_in_a_sto
     let mut suspensions = 0;
     for _ in 0..10 {
         let stormy = scheduled(&machine, 0, &[]);
-        suspensions += suspensions_until_its_end(&machine, &stormy);
+        suspensions += machine.suspensions_until_the_end_of(&stormy);
         assert_eq!(transcript(&stormy), expected);
     }
     assert!(suspensions > 0, "nothing was suspended");
