@@ -192,7 +192,8 @@ const CACHE: &str = "/etc/ld.so.cache";
 const DEFAULT_FOLDERS: [&str; 6] =
     ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
 
-/// Paths of libraries of that name that the process has loaded already (Python wheels bring their own under longer names).
+/// Paths of libraries of that name that the process has loaded already, by the name of the file (Python wheels bring their own under longer
+/// names) or by the soname (tools that stand in for a vendor's library themselves have a name of their own).
 fn loaded(stem: &str) -> Vec<PathBuf> {
     struct Search<'a> {
         stem: &'a str,
@@ -200,13 +201,18 @@ fn loaded(stem: &str) -> Vec<PathBuf> {
     }
     unsafe extern "C" fn each(info: *mut libc::dl_phdr_info, _: usize, search: *mut c_void) -> c_int {
         // SAFETY: `search` is the one below, borrowed for the walk; `info` is the loader's, valid during this call.
-        let (search, name) = unsafe { (&mut *search.cast::<Search<'_>>(), (*info).dlpi_name) };
-        if !name.is_null() {
+        let (search, info) = unsafe { (&mut *search.cast::<Search<'_>>(), &*info) };
+        if !info.dlpi_name.is_null() {
             // SAFETY: the loader's own C string.
-            let name = unsafe { CStr::from_ptr(name.cast::<c_char>()) };
+            let name = unsafe { CStr::from_ptr(info.dlpi_name.cast::<c_char>()) };
             let path = PathBuf::from(std::ffi::OsString::from_vec(name.to_bytes().to_vec()));
-            let file = path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
-            if file.strip_prefix(search.stem).is_some_and(|rest| rest.starts_with(['.', '-'])) {
+            let has_name = |name: &[u8]| {
+                name.strip_prefix(search.stem.as_bytes())
+                    .is_some_and(|rest| rest.starts_with(b".") || rest.starts_with(b"-"))
+            };
+            let file = path.file_name().is_some_and(|file| has_name(file.as_bytes()));
+            // SAFETY: a loaded object's own description.
+            if file || unsafe { soname(info) }.is_some_and(|soname| has_name(soname.to_bytes())) {
                 search.found.push(path);
             }
         }
@@ -216,6 +222,36 @@ fn loaded(stem: &str) -> Vec<PathBuf> {
     // SAFETY: the callback matches and does not unwind; `search` outlives the walk.
     unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut search).cast()) };
     search.found
+}
+
+/// The soname of a loaded object: what its dynamic section has as `DT_SONAME`, a place in its `DT_STRTAB`.
+///
+/// # Safety
+/// `info` describes a loaded object, which stays loaded.
+unsafe fn soname<'a>(info: &libc::dl_phdr_info) -> Option<&'a CStr> {
+    const DT_NULL: u64 = 0;
+    const DT_STRTAB: u64 = 5;
+    const DT_SONAME: u64 = 14;
+    // SAFETY: as many headers as the loader says; so for the entries of the dynamic section, which end with DT_NULL.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+    let dynamic = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC)?;
+    let mut entry = (info.dlpi_addr + dynamic.p_vaddr) as *const [u64; 2];
+    let (mut texts, mut place) = (None, None);
+    loop {
+        // SAFETY: as above.
+        match unsafe { entry.read() } {
+            [DT_NULL, _] => break,
+            [DT_STRTAB, at] => texts = Some(at),
+            [DT_SONAME, at] => place = Some(at),
+            _ => {}
+        }
+        // SAFETY: as above: this was not the last one.
+        entry = unsafe { entry.add(1) };
+    }
+    // The loader has made an address of it; the kernel's own library, which it has not loaded, is left with a distance.
+    let texts = texts.filter(|at| *at >= info.dlpi_addr)?;
+    // SAFETY: the object's strings, each with a NUL at its end.
+    Some(unsafe { CStr::from_ptr((texts + place?) as *const c_char) })
 }
 
 /// Where the loader's cache has the library.
@@ -246,6 +282,18 @@ fn parse_cache(cache: &[u8], soname: &str) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loaded_library_is_found_by_its_file_and_by_its_soname() {
+        assert!(loaded("libc").iter().any(|path| path.is_file()));
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("another-name.so");
+        let libm = cached("libm.so.6").into_iter().find(|path| path.is_file()).unwrap();
+        std::fs::copy(libm, &other).unwrap();
+        Library::open_at(&other).unwrap();
+        assert!(loaded("libm").contains(&other), "{:?}", loaded("libm"));
+        assert!(loaded("libno-such").is_empty());
+    }
 
     #[test]
     fn the_cache_of_this_machine_knows_libc() {

@@ -45,6 +45,26 @@ fn real_library_lacks_functions_then_those_answer_that_they_are_not_there_and_th
     assert_eq!(program.whole_output(), ["platforms found", "failed clGetDeviceIDs -59"]);
 }
 
+/// Oclgrind, for one, stands in for the OpenCL library itself, under a name of its own.
+#[test]
+fn another_tools_stand_in_is_preloaded_then_calls_go_through_it_and_not_past_it() {
+    let machine = Machine::new();
+    let _server = machine.strict_server();
+    let loader = ["/usr/lib/x86_64-linux-gnu/libOpenCL.so.1", "/usr/lib64/libOpenCL.so.1"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists())
+        .expect("an OpenCL loader");
+    let tools = machine.folder().join("tool.so");
+    std::fs::copy(loader, &tools).unwrap();
+    let program = with(&machine, &[("LD_PRELOAD", tools.to_str().unwrap())], &["work", "sleep"]);
+    eventually("it attaches", PATIENCE, || machine.is_attached(program.pid()));
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", program.pid())).unwrap();
+    assert!(maps.contains(tools.to_str().unwrap()), "{maps}");
+    let others: Vec<&str> =
+        maps.lines().filter(|line| line.contains("/libOpenCL.so.1.") || line.contains(loader)).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
 #[test]
 fn bad_values_then_each_is_reported_once_and_the_program_runs() {
     let machine = Machine::new();
