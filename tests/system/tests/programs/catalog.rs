@@ -256,7 +256,8 @@ fn without_addresses(lines: Vec<String>) -> Vec<String> {
 fn without_numbers(lines: Vec<String>) -> Vec<String> {
     let shorten = |line: String| {
         let mut short = String::new();
-        for character in line.chars() {
+        // What took no time that can be measured was infinitely fast.
+        for character in line.replace(": inf", ": 0").chars() {
             match character {
                 '0'..='9' | '.' if short.ends_with('#') => {}
                 '0'..='9' => short.push('#'),
