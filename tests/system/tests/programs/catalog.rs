@@ -211,10 +211,10 @@ fn none(_: &Driver) -> String {
     String::new()
 }
 
-/// Thirty frames, or what a simulator can do in the time, through these filters.
+/// Thirty frames, or four small ones in a simulator, through these filters.
 fn ffmpeg(driver: &Driver, filters: &str) -> String {
     let source = match driver.name {
-        "oclgrind" => "testsrc=size=64x48:rate=10:duration=1",
+        "oclgrind" => "testsrc=size=48x32:rate=4:duration=1",
         _ => "testsrc=size=320x240:rate=10:duration=3",
     };
     format!(
