@@ -61,6 +61,8 @@ fn describe(platform: &Platform, folder: &Path) -> probe::Platform {
     probe::Platform {
         name: platform.name.to_string_lossy().into_owned(),
         title: probe.title().into(),
+        function: probe.function().to_string_lossy().into_owned(),
+        setting: probe.wanted(folder).configured.0.into(),
         libraries: probe.libraries().iter().map(|name| (*name).into()).collect(),
         findings,
         looks,

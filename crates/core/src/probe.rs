@@ -48,6 +48,12 @@ pub struct Platform {
     pub title: String,
     /// File names under which programs open the vendor's library; the first one is its soname.
     pub libraries: Vec<String>,
+    /// A function that every version of that library has.
+    #[serde(default)]
+    pub function: String,
+    /// The variable that names the real library.
+    #[serde(default)]
+    pub setting: String,
     /// What there is to look at, in this order.
     pub looks: Vec<Look>,
     /// What was found already.

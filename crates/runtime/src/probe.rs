@@ -7,6 +7,7 @@
 use crate::guest;
 use crate::library::{Library, Wanted};
 use rustix::fd::BorrowedFd;
+use std::ffi::CStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use xsched_core::probe::{Finding, Line, Look};
@@ -18,6 +19,9 @@ pub trait Probe: Sync {
 
     /// File names under which programs open the vendor's library. The first one is its soname, and the stand-in's file name.
     fn libraries(&self) -> &'static [&'static str];
+
+    /// A function that every version of that library has.
+    fn function(&self) -> &'static CStr;
 
     /// The real library, as the binding looks for it.
     fn wanted<'a>(&self, stand_in: &'a Path) -> Wanted<'a>;
@@ -67,12 +71,7 @@ impl<'a> Report<'a> {
 
     /// Opens the vendor's library by its name alone, as a program does. `None` if that is not the stand-in, or nothing; that has been
     /// said then.
-    pub fn open_stand_in(
-        &self,
-        soname: &str,
-        any_function: &std::ffi::CStr,
-        folder: &Path,
-    ) -> Option<Library> {
+    pub fn open_stand_in(&self, soname: &str, any_function: &CStr, folder: &Path) -> Option<Library> {
         self.doing(format!("loading {soname} as programs do"));
         let library = match Library::open_at(Path::new(soname)) {
             Ok(library) => library,

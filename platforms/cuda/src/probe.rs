@@ -26,6 +26,10 @@ impl Probe for Cuda {
         &[crate::driver::SONAME, "libcuda.so"]
     }
 
+    fn function(&self) -> &'static CStr {
+        c"cuInit"
+    }
+
     fn wanted<'a>(&self, stand_in: &'a Path) -> Wanted<'a> {
         wanted(stand_in)
     }
@@ -39,7 +43,9 @@ impl Probe for Cuda {
     }
 
     fn look(&self, _: &str, folder: &Path, report: &Report<'_>) {
-        let Some(stand_in) = report.open_stand_in(crate::driver::SONAME, c"cuInit", folder) else { return };
+        let Some(stand_in) = report.open_stand_in(crate::driver::SONAME, self.function(), folder) else {
+            return;
+        };
         if let Some(place) = wanted(folder).places().first() {
             report.doing(format!("loading the real library {}", place.path.display()));
         }

@@ -32,6 +32,10 @@ impl Probe for LevelZero {
         &[SONAME, "libze_loader.so"]
     }
 
+    fn function(&self) -> &'static CStr {
+        c"zeInit"
+    }
+
     fn wanted<'a>(&self, stand_in: &'a Path) -> Wanted<'a> {
         wanted(stand_in)
     }
@@ -45,7 +49,7 @@ impl Probe for LevelZero {
     }
 
     fn look(&self, _: &str, folder: &Path, report: &Report<'_>) {
-        let Some(stand_in) = report.open_stand_in(SONAME, c"zeInit", folder) else { return };
+        let Some(stand_in) = report.open_stand_in(SONAME, self.function(), folder) else { return };
         report.doing("loading the Level Zero loader and the drivers that it finds");
         if let Err((call, code)) = devices(&stand_in, report) {
             report.found(Finding::problem("devices", format!("{call} answers with code {code:#x}")));

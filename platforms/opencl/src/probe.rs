@@ -44,6 +44,10 @@ impl Probe for OpenCl {
         &[crate::driver::SONAME, "libOpenCL.so"]
     }
 
+    fn function(&self) -> &'static CStr {
+        c"clGetPlatformIDs"
+    }
+
     fn wanted<'a>(&self, stand_in: &'a Path) -> Wanted<'a> {
         wanted(stand_in)
     }
@@ -120,7 +124,7 @@ fn platforms(count: u32) -> String {
 
 /// Goes the way that programs go: through the stand-in.
 fn programs(folder: &Path, report: &Report<'_>) {
-    let Some(stand_in) = report.open_stand_in(crate::driver::SONAME, c"clGetPlatformIDs", folder) else {
+    let Some(stand_in) = report.open_stand_in(crate::driver::SONAME, OpenCl.function(), folder) else {
         return;
     };
     if let Some(place) = wanted(folder).places().first() {

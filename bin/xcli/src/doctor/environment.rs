@@ -3,13 +3,14 @@
 use crate::doctor::installation::Survey;
 use crate::doctor::report::Report;
 use crate::doctor::shell::word;
+use crate::launch::elf;
 use crate::launch::environment::{LIBRARY_PATH, PRELOAD, settings};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use xsched_core::Config;
 use xsched_core::config::Scheduler;
-use xsched_core::probe::Finding;
+use xsched_core::probe::{Finding, Platform};
 
 /// Examines it.
 pub(crate) fn examine(survey: Option<&Survey>, report: &mut Report) {
@@ -66,11 +67,14 @@ fn preload(entries: &[PathBuf], survey: Option<&Survey>) -> Vec<Finding> {
             let text =
                 format!("LD_PRELOAD names {shown}, which is not there: each program complains about that");
             findings.push(Finding::note("preload", text).mend("unset LD_PRELOAD"));
-        } else if let Some(title) = stands_for(entry, survey) {
+        } else if let Some(platform) = stands_for(entry, survey) {
+            let title = &platform.title;
             let text = format!(
-                "LD_PRELOAD has {shown}, another library in the place of {title}; `xcli run` puts its stand-in before it"
+                "LD_PRELOAD has {shown}, which has functions of {title} itself; the stand-in comes before it, so under \
+                 `xcli run` it is not called unless it is named as the real library"
             );
-            findings.push(Finding::note("preload", text));
+            let mend = format!("export {}={}", platform.setting, word(entry));
+            findings.push(Finding::note("preload", text).mend(mend));
         } else {
             let text = format!("LD_PRELOAD has {shown}: it is loaded behind the stand-ins");
             findings.push(Finding::note("preload", text));
@@ -121,27 +125,24 @@ fn library_path(entries: &[PathBuf], survey: Option<&Survey>) -> Vec<Finding> {
     finding.into_iter().collect()
 }
 
-/// The platform whose library has a name like this.
-fn stands_for(file: &Path, survey: Option<&Survey>) -> Option<String> {
-    let name = file.file_name()?.to_str()?;
-    let stem = |name: &str| name.split(".so").next().map(String::from);
-    let platforms = &survey?.platforms;
-    let found =
-        platforms.iter().find(|platform| platform.libraries.iter().any(|own| stem(own) == stem(name)));
-    found.map(|platform| platform.title.clone())
+/// The platform whose functions a library has.
+fn stands_for<'a>(file: &Path, survey: Option<&'a Survey>) -> Option<&'a Platform> {
+    survey?.platforms.iter().find(|platform| elf::exports(file, &platform.function))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::launch::library::Library;
-    use xsched_core::probe::{Platform, Verdict};
+    use xsched_core::probe::Verdict;
 
     fn survey(dir: &Path) -> Survey {
         let platform = Platform {
             name: "fake".into(),
             title: "Fake".into(),
             libraries: vec!["libfake.so.1".into(), "libfake.so".into()],
+            function: "gnu_get_libc_version".into(),
+            setting: "XSCHED_FAKE_LIB".into(),
             looks: vec![],
             findings: vec![],
         };
@@ -162,13 +163,13 @@ mod tests {
 
     #[test]
     fn other_libraries_in_ld_preload_are_told_apart() {
-        let dir = tempfile::tempdir().unwrap();
-        let other = dir.path().join("libfake.so.2");
-        std::fs::write(&other, "").unwrap();
+        // It has the function that `survey` says.
+        let libc = ["/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6"].map(Path::new);
+        let other = libc.into_iter().find(|file| file.exists()).unwrap();
         let ours = survey(Path::new("/ours"));
         let say = |entry: &Path| preload(&[entry.to_owned()], Some(&ours)).pop().map(|finding| finding.text);
         assert_eq!(say(Path::new("/ours/libfake.so.1")), None);
-        assert!(say(&other).unwrap().contains("in the place of Fake"));
+        assert!(say(other).unwrap().contains("has functions of Fake itself"));
         assert!(say(Path::new("/no/such.so")).unwrap().contains("not there"));
         assert!(say(Path::new("libm.so.6")).unwrap().contains("behind the stand-ins"));
     }

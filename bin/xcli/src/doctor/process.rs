@@ -289,6 +289,8 @@ mod tests {
             name: "fake".into(),
             title: "Fake".into(),
             libraries: vec!["libfake.so.1".into(), "libfake.so".into()],
+            function: "fake_init".into(),
+            setting: "XSCHED_FAKE_LIB".into(),
             looks: vec![],
             findings: vec![],
         };

@@ -2,8 +2,8 @@
 
 use object::Endianness;
 use object::elf::{EM_NONE, FileHeader32, FileHeader64, PF_X, PT_LOAD};
-use object::read::ReadCache;
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+use object::read::{Object, ObjectSymbol, ReadCache};
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -42,6 +42,18 @@ pub(crate) fn is_binary(path: &Path) -> bool {
     let read = File::open(path).and_then(|file| file.take(256).read_to_end(&mut head));
     let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
     read.is_ok() && (line.starts_with(b"\x7fELF") || line.contains(&0))
+}
+
+/// Whether a library has this function.
+pub(crate) fn exports(library: &Path, function: &str) -> bool {
+    // Opening a FIFO would wait.
+    if !library.is_file() {
+        return false;
+    }
+    let Ok(file) = File::open(library) else { return false };
+    let cache = ReadCache::new(file);
+    let Ok(elf) = ElfFile64::<Endianness, _>::parse(&cache) else { return false };
+    elf.dynamic_symbols().any(|symbol| symbol.is_definition() && symbol.name() == Ok(function))
 }
 
 /// Reads the beginning of a file; `None` if it cannot be read or is something else.
