@@ -4,7 +4,7 @@ use crate::devices::Devices;
 use std::fmt;
 use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId, Time};
-use xsched_ipc::page::{DEVICES, Slot, Tag};
+use xsched_ipc::page::{Slot, Tag};
 use xsched_ipc::peer::Credentials;
 use xsched_ipc::server::{Control, GuestPage, Newcomer};
 use xsched_queue::gate::{Epoch, GateWord, Stale, Verdict};
@@ -24,7 +24,8 @@ pub(crate) struct Guest {
     /// So many came at once that nothing is logged of this one.
     pub(crate) is_unlogged: bool,
     epoch: Epoch,
-    devices: [Option<Seen>; DEVICES],
+    /// By number in the page, as far as numbers were ever used.
+    devices: Vec<Option<Seen>>,
     /// By slot, as far as slots may be read.
     slots: Vec<Option<Known>>,
     asked_to_look: Option<Time>,
@@ -69,7 +70,7 @@ impl Guest {
             refused_priority: None,
             is_unlogged: false,
             epoch: hello.epoch,
-            devices: [const { None }; DEVICES],
+            devices: Vec::new(),
             slots: Vec::new(),
             asked_to_look: None,
             _control: control,
@@ -128,7 +129,11 @@ impl Guest {
         if !self.is_unlogged {
             tracing::info!("{client} {self} uses {id} {key}");
         }
-        if let Some(place) = self.devices.get_mut(usize::from(local)) {
+        let index = usize::from(local);
+        if self.devices.len() <= index {
+            self.devices.resize_with(index + 1, || None);
+        }
+        if let Some(place) = self.devices.get_mut(index) {
             *place = Some(Seen { id, key, wish: Verdict::default() });
         }
         Ok(id)

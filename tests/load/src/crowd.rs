@@ -6,9 +6,9 @@
 
 use crate::member::{Attached, Member, socket};
 use crate::watched::Watched;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use test_stats::{Estimate, quantile};
 
 /// Options.
@@ -32,6 +32,9 @@ pub(crate) struct Args {
 const ROUNDS: usize = 5;
 /// How long the server has for a turn; longer than grace, so that timers of the last event are over.
 const SETTLE: Duration = Duration::from_micros(1_500);
+
+/// How long a gate may take to be closed.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// What happens.
 #[derive(Clone, Copy)]
@@ -129,30 +132,34 @@ impl Crowd<'_> {
     /// Lets an event happen again and again, and adds the CPU time of the turns, in microseconds.
     fn measure(&self, event: Event, count: usize, samples: &mut Vec<f64>) -> Result<()> {
         let member = |n: usize| self.attached.get(n).context("a member");
+        // One of the many: held as soon as anybody else has work.
+        let last = self.members.last().context("a member")?;
         let (mut taken, mut tries) = (0, 0);
         while taken < count && tries < 4 * count {
             tries += 1;
-            let (holds, subject, held) = match event {
+            let (greedy, subject, held) = match event {
                 // Another one each time, so that nothing of it is warm.
                 Event::Equal => (None, 3 + tries * 7 % (self.attached.len() - 3), None),
-                Event::Urgent => (Some(member(1)?), 2, Some(1)),
-                Event::Top => (None, 0, Some(self.attached.len() - 1)),
+                Event::Urgent => (Some(member(1)?), 2, self.members.get(1)),
+                Event::Top => (None, 0, Some(last)),
             };
-            holds.map(|greedy| greedy.launch(0)).transpose()?;
+            if let Some(greedy) = greedy {
+                greedy.launch(0)?;
+                wait_until(last, Gate::Closed)?;
+            }
             std::thread::sleep(SETTLE);
             let (sleeps, cpu) = (self.server.sleeps()?, self.server.cpu()?);
             member(subject)?.launch(0)?;
+            held.map(|held| wait_until(held, Gate::Closed)).transpose()?;
             std::thread::sleep(SETTLE);
             let (cpu, sleeps) = (self.server.cpu()? - cpu, self.server.sleeps()? - sleeps);
-            if let Some(held) = held.and_then(|n| self.members.get(n)) {
-                anyhow::ensure!(!held.gate()?.state().is_open(), "it was not held");
-            }
             if sleeps == 1 {
                 samples.push(cpu.as_nanos() as f64 / 1e3);
                 taken += 1;
             }
             member(subject)?.finish(0)?;
-            holds.map(|greedy| greedy.finish(0)).transpose()?;
+            greedy.map(|greedy| greedy.finish(0)).transpose()?;
+            wait_until(last, Gate::Open)?;
             std::thread::sleep(SETTLE);
         }
         Ok(())
@@ -167,6 +174,22 @@ impl Crowd<'_> {
         let name = format!("{} queues", self.attached.len() * usize::from(queues));
         Ok((name, self.server.holdings()?, share))
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gate {
+    Open,
+    Closed,
+}
+
+/// The server opens or closes the gate, which takes longer if it does not get the CPU.
+fn wait_until(member: &Member, wanted: Gate) -> Result<()> {
+    let (start, gate) = (Instant::now(), member.gate()?);
+    while gate.state().is_open() != (wanted == Gate::Open) {
+        ensure!(start.elapsed() < LIMIT, "a gate was not {wanted:?} within {LIMIT:?}");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Ok(())
 }
 
 /// The members are gone; the server notices that within a moment.
