@@ -85,11 +85,12 @@ impl Guests {
     fn write_gates(&mut self, now: Time, turn: &mut Turn) -> bool {
         let mut is_news = false;
         // Closing comes before opening, so that two who should not share a device do not share it for a moment.
-        let mut gates: Vec<(ClientId, DeviceId)> = std::mem::take(&mut self.unwritten).into_iter().collect();
-        gates.sort_by_key(|(client, device)| {
-            !self.table.get(client).is_some_and(|guest| guest.is_to_be_held(*device))
-        });
-        for (client, device) in gates {
+        let is_held = |(client, device): &(ClientId, DeviceId)| {
+            self.table.get(client).is_some_and(|guest| guest.is_to_be_held(*device))
+        };
+        let (to_close, to_open): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unwritten).into_iter().partition(is_held);
+        for (client, device) in to_close.into_iter().chain(to_open) {
             match self.table.get(&client).map(|guest| guest.decree(device)) {
                 Some(Ok(true)) => {
                     is_news |= self.look_for_idle(client, device, now);
