@@ -62,6 +62,7 @@ fn describe(platform: &Platform, folder: &Path) -> probe::Platform {
         name: platform.name.to_string_lossy().into_owned(),
         title: probe.title().into(),
         function: probe.function().to_string_lossy().into_owned(),
+        real: probe.wanted(folder).places().first().map(|place| place.path.display().to_string()),
         setting: probe.wanted(folder).configured.0.into(),
         libraries: probe.libraries().iter().map(|name| (*name).into()).collect(),
         findings,

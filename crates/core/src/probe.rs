@@ -51,6 +51,9 @@ pub struct Platform {
     /// A function that every version of that library has.
     #[serde(default)]
     pub function: String,
+    /// The real library that programs get.
+    #[serde(default)]
+    pub real: Option<String>,
     /// The variable that names the real library.
     #[serde(default)]
     pub setting: String,

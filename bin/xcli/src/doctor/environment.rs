@@ -68,19 +68,31 @@ fn preload(entries: &[PathBuf], survey: Option<&Survey>) -> Vec<Finding> {
                 format!("LD_PRELOAD names {shown}, which is not there: each program complains about that");
             findings.push(Finding::note("preload", text).mend("unset LD_PRELOAD"));
         } else if let Some(platform) = stands_for(entry, survey) {
-            let title = &platform.title;
-            let text = format!(
-                "LD_PRELOAD has {shown}, which has functions of {title} itself; the stand-in comes before it, so under \
-                 `xcli run` it is not called unless it is named as the real library"
-            );
-            let mend = format!("export {}={}", platform.setting, word(entry));
-            findings.push(Finding::note("preload", text).mend(mend));
+            findings.push(implementation(entry, platform));
         } else {
             let text = format!("LD_PRELOAD has {shown}: it is loaded behind the stand-ins");
             findings.push(Finding::note("preload", text));
         }
     }
     findings
+}
+
+/// A library in `LD_PRELOAD` that has a platform's functions itself.
+fn implementation(entry: &Path, platform: &Platform) -> Finding {
+    const CHECK: &str = "preload";
+    let (shown, title) = (entry.display(), &platform.title);
+    let is_same = |real: &String| entry.canonicalize().ok() == Path::new(real).canonicalize().ok();
+    if platform.real.as_ref().is_some_and(is_same) {
+        return Finding::ok(
+            CHECK,
+            format!("LD_PRELOAD has {shown}: under `xcli run` it is the real library of {title}"),
+        );
+    }
+    let text = format!(
+        "LD_PRELOAD has {shown}, which has functions of {title} itself; the stand-in comes before it, so under `xcli run` \
+         it is not called unless it is named as the real library"
+    );
+    Finding::note(CHECK, text).mend(format!("export {}={}", platform.setting, word(entry)))
 }
 
 /// A layer that somebody else put into a vendor's loader.
@@ -142,6 +154,7 @@ mod tests {
             title: "Fake".into(),
             libraries: vec!["libfake.so.1".into(), "libfake.so".into()],
             function: "gnu_get_libc_version".into(),
+            real: None,
             setting: "XSCHED_FAKE_LIB".into(),
             looks: vec![],
             findings: vec![],
@@ -170,6 +183,10 @@ mod tests {
         let say = |entry: &Path| preload(&[entry.to_owned()], Some(&ours)).pop().map(|finding| finding.text);
         assert_eq!(say(Path::new("/ours/libfake.so.1")), None);
         assert!(say(other).unwrap().contains("has functions of Fake itself"));
+        let mut named = survey(Path::new("/ours"));
+        named.platforms[0].real = Some(other.display().to_string());
+        let [finding] = preload(&[other.to_owned()], Some(&named)).try_into().unwrap();
+        assert_eq!(finding.verdict, Verdict::Ok, "{finding:?}");
         assert!(say(Path::new("/no/such.so")).unwrap().contains("not there"));
         assert!(say(Path::new("libm.so.6")).unwrap().contains("behind the stand-ins"));
     }

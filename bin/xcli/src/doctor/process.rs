@@ -290,6 +290,7 @@ mod tests {
             title: "Fake".into(),
             libraries: vec!["libfake.so.1".into(), "libfake.so".into()],
             function: "fake_init".into(),
+            real: None,
             setting: "XSCHED_FAKE_LIB".into(),
             looks: vec![],
             findings: vec![],
