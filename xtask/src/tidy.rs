@@ -1,5 +1,5 @@
 //! What neither rustfmt, clippy nor tests/layers looks at: length of files, marks of unfinished work, paths of one
-//! machine, stray white space, and links and paths in documents that lead nowhere.
+//! machine, stray white space, links and paths in documents that lead nowhere, and rules whose tests are not there.
 //!
 //! Looks at what git tracks or would track. Deliberately absent: drift of generated files (tests of the crate that
 //! generates them find that) and rules about what a crate may use (tests/layers).
@@ -28,6 +28,9 @@ const UNWANTED: &[(&str, &str)] = &[
 /// Folders of the root whose paths, named in a document, must exist.
 const FOLDERS: &[&str] =
     &["bin", "crates", "docs", "examples", "fuzz", "lib", "platforms", "shims", "tests", "xtask"];
+
+/// The rules, each with tests that fail without it.
+const RULES: &str = "docs/design/rules.md";
 
 /// Runs the task.
 pub(crate) fn run() -> Result<Tally> {
@@ -107,7 +110,7 @@ fn has_word(line: &str, word: &str) -> bool {
 fn dead_ends(root: &Path, path: &str, text: &str) -> Complaints {
     let folder = root.join(path).parent().map_or_else(|| root.to_owned(), Path::to_owned);
     let mut complaints = Complaints::new();
-    let mut is_code = false;
+    let (mut is_code, mut is_row) = (false, false);
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim_start().starts_with("```") {
             is_code = !is_code;
@@ -118,13 +121,47 @@ fn dead_ends(root: &Path, path: &str, text: &str) -> Complaints {
         for target in links(line).filter(|target| !folder.join(target).exists()) {
             complaints.push((number, format!("links to {target}, which is not there")));
         }
-        for span in line.split('`').skip(1).step_by(2).filter_map(path_in) {
+        for span in spans(line).filter_map(path_in) {
             if !root.join(span).exists() && !folder.join(span).exists() {
                 complaints.push((number, format!("names {span}, which is not there")));
             }
         }
+        for (file, item) in spans(line).filter_map(item_in) {
+            let code = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+            if !code.is_empty() && !code.lines().any(|line| has_item(line, item)) {
+                complaints.push((number, format!("names {item}, which is not in {file}")));
+            }
+        }
+        if path == RULES && is_row && line.starts_with('|') && !spans(line).any(is_test) {
+            complaints.push((number, "a rule without a test".to_owned()));
+        }
+        // The rows of a table come after the line below its head.
+        is_row = line.starts_with("|--") || is_row && line.starts_with('|');
     }
     complaints
+}
+
+/// What stands between backquotes.
+fn spans(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// Whether a span names a test: a function of a source file, or a trace.
+fn is_test(span: &str) -> bool {
+    path_in(span).is_some() && (span.ends_with(".trace") || item_in(span).is_some())
+}
+
+/// The source file and the item in it that a span names, as in `xtask/src/tidy.rs::item_in`.
+fn item_in(span: &str) -> Option<(&str, &str)> {
+    let (file, item) = span.split_once("::")?;
+    let is_name = !item.is_empty() && item.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (is_name && file.ends_with(".rs") && path_in(file).is_some()).then_some((file, item))
+}
+
+/// Whether a line of code has this name as a word of its own.
+fn has_item(line: &str, item: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    line.split(|c| !is_part(c)).any(|word| word == item)
 }
 
 /// Targets of `[text](target)` that are files: no addresses, no places in the same document.
@@ -183,5 +220,20 @@ mod tests {
         let found = dead_ends(root, "xtask/README.md", text);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found.iter().all(|(line, _)| *line == 2));
+    }
+
+    #[test]
+    fn a_named_test_that_is_not_there_and_a_rule_without_a_test_are_found() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        // Split, so that this file does not have what it is said not to have.
+        let text = concat!(
+            "| rule | tests |\n|---|---|\n",
+            "| one | `xtask/src/tidy.rs::a_word_inside_another_is_not_meant` |\n",
+            "| two | `xtask/src/tidy.rs::a_word",
+            "_too_many` |\n| three | `xtask/src/tidy.rs` |\n",
+        );
+        let lines = |path| dead_ends(root, path, text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(lines(RULES), [4, 5]);
+        assert_eq!(lines("docs/other.md"), [4]);
     }
 }

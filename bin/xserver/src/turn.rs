@@ -107,16 +107,12 @@ impl Guests {
 
     /// A guest that was alone so far has not told what became idle.
     fn look_for_idle(&mut self, client: ClientId, device: DeviceId, now: Time) -> bool {
-        let Some(guest) = self.table.get(&client) else { return false };
-        let idle: Vec<QueueId> = guest
-            .queues()
-            .filter(|(known, slot)| {
-                known.device == device
-                    && self.scheduler.is_ready(known.queue)
-                    && !self.lingering.contains(&known.queue)
-                    && !slot.activity.look().is_ready()
+        // Of all that the guest has, those only that count as ready: there may be very many idle ones.
+        let idle: Vec<QueueId> = (self.scheduler.ready_queues_of(client, device))
+            .filter(|queue| {
+                !self.lingering.contains(queue)
+                    && self.slot(*queue).is_some_and(|slot| !slot.activity.look().is_ready())
             })
-            .map(|(known, _)| known.queue)
             .collect();
         for &queue in &idle {
             self.scheduler.handle(Event::QueueIdle { queue }, now);

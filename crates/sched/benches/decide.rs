@@ -16,11 +16,16 @@ struct Machine {
     scheduler: Scheduler,
     now: Time,
     out: Vec<Operation>,
+    wake: Option<Time>,
 }
 
 impl Machine {
     /// Clients of the given priority on one device; the first `ready` of them have all their queues ready.
     fn new(priority: impl Fn(u32) -> i64, ready: u32) -> Machine {
+        Machine::under(PolicyKind::Hpf, priority, ready)
+    }
+
+    fn under(policy: PolicyKind, priority: impl Fn(u32) -> i64, ready: u32) -> Machine {
         // Dues and leases are not what is measured.
         let settings = Settings {
             grace: Duration::ZERO,
@@ -28,8 +33,8 @@ impl Machine {
             lease: Duration::from_secs(1 << 20),
             ..Settings::default()
         };
-        let scheduler = Scheduler::new(PolicyKind::Hpf, settings);
-        let mut machine = Machine { scheduler, now: Time::ZERO, out: Vec::new() };
+        let scheduler = Scheduler::new(policy, settings);
+        let mut machine = Machine { scheduler, now: Time::ZERO, out: Vec::new(), wake: None };
         for n in 1..=CLIENTS {
             let (client, mut hints) = (ClientId(n), Hints::default());
             hints.set(Hint::new(HintKind::Priority, priority(n)).expect("in range"));
@@ -50,7 +55,28 @@ impl Machine {
         self.now = self.now + Duration::from_micros(10);
         self.out.clear();
         self.scheduler.handle(event, self.now);
+        self.wake = self.scheduler.decide(self.now, &mut self.out);
+        self.out.len()
+    }
+
+    /// The turn under way ends, and all that was launched in it is done.
+    fn end_of_turn(&mut self) -> usize {
+        self.now = self.wake.expect("somebody waits for the next turn");
+        self.out.clear();
         self.scheduler.decide(self.now, &mut self.out);
+        let suspended = self.out.iter().find_map(|operation| match operation {
+            Operation::Suspend { client, .. } => Some(*client),
+            _ => None,
+        });
+        let queues: Vec<QueueId> = suspended
+            .into_iter()
+            .flat_map(|client| self.scheduler.ready_queues_of(client, DeviceId(1)))
+            .collect();
+        for queue in queues {
+            let event = Event::QueueProgress { queue, launched: 1, completed: 1 };
+            self.scheduler.handle(event, self.now);
+        }
+        self.wake = self.scheduler.decide(self.now, &mut self.out);
         self.out.len()
     }
 }
@@ -112,6 +138,15 @@ fn decide(c: &mut Criterion) {
             BatchSize::LargeInput,
         );
     });
+    for (name, ready) in [("2 take turns", 2), ("all take turns", CLIENTS)] {
+        group.bench_function(
+            format!("UP: {name}, one ends and what it launched is done (2 decisions)"),
+            |b| {
+                let mut machine = Machine::under(PolicyKind::Up, |_| 0, ready);
+                b.iter(|| machine.end_of_turn());
+            },
+        );
+    }
     group.finish();
 }
 

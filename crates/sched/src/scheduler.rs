@@ -287,6 +287,13 @@ impl Scheduler {
         self.tables.clients.get(&client).into_iter().flat_map(|client| client.queues.iter().copied())
     }
 
+    /// The queues of a client on a device that count as ready. Costs as many steps as its group has ready queues there.
+    pub fn ready_queues_of(&self, client: ClientId, device: DeviceId) -> impl Iterator<Item = QueueId> + '_ {
+        let unit = self.tables.clients.get(&client).and_then(|client| self.tables.unit(client.group, device));
+        let ready = unit.into_iter().flat_map(|unit| unit.ready.iter().map(|&(_, queue)| queue));
+        ready.filter(move |queue| self.tables.queues.get(queue).is_some_and(|queue| queue.client == client))
+    }
+
     /// The group of a client.
     pub fn group_of(&self, client: ClientId) -> Option<GroupId> {
         self.tables.clients.get(&client).map(|client| client.group)

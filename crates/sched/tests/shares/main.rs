@@ -165,7 +165,7 @@ proptest! {
         for (program, longest) in programs.iter().zip(machine.longest_waits()) {
             // All others have had their turns until this one, with what it had in flight, is behind by a turn; and each one turn more.
             let rounds = sum as f64 / program.utilization.unwrap_or(1) as f64 + programs.len() as f64;
-            let turn = 6 * MS + program.kernel * program.in_flight as u32;
+            let turn = 8 * MS + program.kernel * program.in_flight as u32;
             prop_assert!(longest < turn.mul_f64(rounds), "{longest:?} {programs:?}");
         }
     }
