@@ -70,8 +70,9 @@ pub(crate) const ADDRESS: Tool = Tool {
     components: &["rust-std"],
     arguments: &["test"],
     flags: "-Zsanitizer=address",
-    // What a program maps or leaks for good is not lost: a guest's page and queues are.
-    environment: &[("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=1")],
+    // What a program maps or leaks for good is not lost: a guest's page and queues are. What is freed is not kept back for long, because a
+    // test looks at how much memory the server has.
+    environment: &[("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=1:quarantine_size_mb=4")],
     fault: Some((
         "fn main() {
              let gone = { let b = Box::new(7); &raw const *b };
