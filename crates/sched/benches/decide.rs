@@ -150,8 +150,8 @@ fn decide(c: &mut Criterion) {
                 let mut machine = Machine::under(PolicyKind::Up, |_| 0, ready);
                 // Until all have fallen into step.
                 for _ in 0..2 * CLIENTS {
-                machine.end_of_turn();
-            }
+                    machine.end_of_turn();
+                }
                 b.iter(|| assert!(machine.end_of_turn() >= 4, "{:?}", machine.out));
             },
         );
