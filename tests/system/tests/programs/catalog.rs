@@ -177,7 +177,10 @@ pub(crate) const CATALOG: &[Entry] = &[
     }),
     example("pyopencl-demo", "SOURCE/examples/demo.py"),
     example("pyopencl-array", "SOURCE/examples/demo_array.py"),
-    example("pyopencl-array-svm", "SOURCE/examples/demo_array_svm.py"),
+    Entry {
+        not_on: &[("oclgrind", "it has no shared virtual memory")],
+        ..example("pyopencl-array-svm", "SOURCE/examples/demo_array_svm.py")
+    },
     example("pyopencl-elementwise", "SOURCE/examples/demo_elementwise.py"),
     Entry {
         compared: first_line,
