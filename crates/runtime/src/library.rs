@@ -128,6 +128,16 @@ impl Library {
         Some(std::ffi::OsStr::from_bytes(name.to_bytes()).into())
     }
 
+    /// Keeps the file that has this function loaded, whoever closes it.
+    pub fn keep_file_with(self, name: &CStr) {
+        let path = self.file_with(name).and_then(|file| CString::new(file.into_os_string().into_vec()).ok());
+        if let Some(path) = path {
+            // One more reference, never given back. That there is none to have, because the file is the program itself, does no harm.
+            // SAFETY: a C string; nothing is loaded that is not loaded already.
+            unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
+        }
+    }
+
     /// Opens a library by its path, or by its name as a program does.
     pub fn open_at(path: &Path) -> Result<Library, String> {
         let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a NUL in the path".to_owned())?;

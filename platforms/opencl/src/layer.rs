@@ -29,6 +29,8 @@ pub unsafe fn bind(_: &Path, table: &[(&CStr, &AtomicPtr<c_void>)]) -> Result<()
     let library = Library::of_functions(functions.filter(|(_, address)| !address.is_null()));
     let (settled, is_ours) = driver::settle(library);
     if is_ours {
+        // A program may close the loader although it has queues, and open it again.
+        library.keep_file_with(LOADER);
         // SAFETY: by the caller; the handlers are made for the signatures in CL/cl.h.
         unsafe { intercept::fill(crate::intercept::table::ROWS, library, table) };
     } else {

@@ -117,3 +117,26 @@ fn stand_in_and_layer_in_every_combination_then_each_launch_counts_once() {
         "by its path, with a stand-in that nobody calls"
     );
 }
+
+#[test]
+fn program_that_closes_the_loader_and_opens_it_again_then_it_is_still_held_back() {
+    for loader in loaders() {
+        let machine = Machine::new();
+        let _server = machine.strict_server();
+        let library = format!("library:{}", loader.file.display());
+        let script = [&library, "job", "dlclose", &library, "work", "sleep"];
+        let mut command = machine.run_command(0, actor(), &script);
+        with_pocl(&mut command, &machine);
+        if let Some(folder) = &loader.needs {
+            command.env("LD_LIBRARY_PATH", folder);
+        }
+        let mut program = Program::start(command);
+        assert_eq!(program.hears("job"), "right");
+        program.goes_on_within(PATIENCE);
+        let rival = machine.rival(10);
+        rival.wants_the_device();
+        eventually("it is suspended", seconds(3), || machine.is_suspended(program.pid()));
+        program.stands_still_for(millis(300));
+        assert_eq!(program.warnings(), [""; 0]);
+    }
+}
