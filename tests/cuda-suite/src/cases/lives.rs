@@ -74,6 +74,8 @@ pub(crate) fn second_context(work: &Work) -> Line {
             second.add(&data, step, stream)?;
             second.scale(&data, 3, LEGACY)?;
             second.add(&data, 1, PER_THREAD)?;
+            // Only the legacy stream orders the other two; without this, the next step races with what the thread's own stream does.
+            second.scale(&data, 1, LEGACY)?;
         }
         second.sync(LEGACY)?;
         said += &format!("{} ", data.hash()?);

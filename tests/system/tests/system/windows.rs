@@ -34,6 +34,9 @@ fn a_thousand_launches_behind_an_event_while_somebody_more_urgent_may_come_then_
     for gate in GATES {
         // It was there, and may be back: for 10 seconds the others keep a small window.
         rival.wants_the_device();
+        eventually("the server knows of it", PATIENCE, || {
+            machine.list().iter().any(|client| client.queues.iter().any(|queue| queue.ready))
+        });
         rival.is_done();
         let program = start(machine.run_command(0, actor(), &[]), gate);
         all_are_accepted(program, |pid| {
