@@ -51,6 +51,42 @@ macro_rules! real_functions {
     };
 }
 
+/// Declares which library is the real one, and its functions as the process found them, once: `Struct, soname, variable, setting`, where
+/// the struct is one of [`real_functions!`](crate::real_functions). With `load`, a platform whose library is always found by name.
+#[macro_export]
+macro_rules! real_library {
+    ($driver:ident, $soname:literal, $variable:literal, $setting:ident) => {
+        /// The vendor's library.
+        pub(crate) const SONAME: &str = $soname;
+
+        static DRIVER: ::std::sync::OnceLock<$driver> = ::std::sync::OnceLock::new();
+
+        /// Which library is the real one.
+        pub(crate) fn wanted(stand_in: &::std::path::Path) -> $crate::library::Wanted<'_> {
+            let configured = ($variable, $crate::config::config().$setting.as_deref());
+            $crate::library::Wanted { soname: SONAME, configured, stand_in }
+        }
+
+        /// The real library, once it is loaded.
+        #[inline]
+        pub(crate) fn driver() -> Option<&'static $driver> {
+            DRIVER.get()
+        }
+    };
+    ($driver:ident, $soname:literal, $variable:literal, $setting:ident, load) => {
+        $crate::real_library!($driver, $soname, $variable, $setting);
+
+        /// Finds the real library, once.
+        pub(crate) fn load(stand_in: &::std::path::Path) -> Result<&'static $driver, String> {
+            if let Some(driver) = DRIVER.get() {
+                return Ok(driver);
+            }
+            let library = $crate::library::Library::open(wanted(stand_in))?;
+            Ok(DRIVER.get_or_init(|| $driver::load(library)))
+        }
+    };
+}
+
 /// Which library is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {

@@ -3,12 +3,6 @@
 //! Types and values are those of cuda.h. A function that the driver is too old for is `None`; who needs it goes without.
 
 use std::ffi::{c_int, c_uint, c_void};
-use std::path::Path;
-use std::sync::OnceLock;
-use xsched_runtime::library::{Library, Wanted};
-
-/// The vendor's library.
-pub(crate) const SONAME: &str = "libcuda.so.1";
 
 /// A `CUcontext`, `CUstream` or `CUevent`.
 pub(crate) type Handle = *mut c_void;
@@ -50,28 +44,7 @@ xsched_runtime::real_functions! {
     }
 }
 
-static DRIVER: OnceLock<Driver> = OnceLock::new();
-
-/// Which library is the real one.
-pub(crate) fn wanted(stand_in: &Path) -> Wanted<'_> {
-    let configured = ("XSCHED_CUDA_LIB", xsched_runtime::config::config().cuda_lib.as_deref());
-    Wanted { soname: SONAME, configured, stand_in }
-}
-
-/// Finds the real library, once.
-pub(crate) fn load(stand_in: &Path) -> Result<&'static Driver, String> {
-    if let Some(driver) = DRIVER.get() {
-        return Ok(driver);
-    }
-    let library = Library::open(wanted(stand_in))?;
-    Ok(DRIVER.get_or_init(|| Driver::load(library)))
-}
-
-/// The real library, once it is loaded.
-#[inline]
-pub(crate) fn driver() -> Option<&'static Driver> {
-    DRIVER.get()
-}
+xsched_runtime::real_library!(Driver, "libcuda.so.1", "XSCHED_CUDA_LIB", cuda_lib, load);
 
 impl Driver {
     /// The calling thread's context. An error or null (no context, or a callback of the driver's) is `None`.

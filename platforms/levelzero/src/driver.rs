@@ -3,15 +3,9 @@
 //! Source of names, values and layouts: level_zero/ze_api.h (Level Zero 1.4 and later; all layouts are those of every version).
 
 use std::ffi::{c_int, c_void};
-use std::path::Path;
-use std::sync::OnceLock;
-use xsched_runtime::library::{Library, Wanted};
 
 /// Any Level Zero object.
 pub(crate) type Handle = *mut c_void;
-
-/// The vendor's library.
-pub(crate) const SONAME: &str = "libze_loader.so.1";
 
 /// `ze_result_t`.
 pub(crate) type ZeResult = c_int;
@@ -144,25 +138,4 @@ xsched_runtime::real_functions! {
     }
 }
 
-static DRIVER: OnceLock<Driver> = OnceLock::new();
-
-/// Which library is the real one.
-pub(crate) fn wanted(stand_in: &Path) -> Wanted<'_> {
-    let configured = ("XSCHED_LEVELZERO_LIB", xsched_runtime::config::config().levelzero_lib.as_deref());
-    Wanted { soname: SONAME, configured, stand_in }
-}
-
-/// Finds the real library, once.
-pub(crate) fn load(stand_in: &Path) -> Result<&'static Driver, String> {
-    if let Some(driver) = DRIVER.get() {
-        return Ok(driver);
-    }
-    let library = Library::open(wanted(stand_in))?;
-    Ok(DRIVER.get_or_init(|| Driver::load(library)))
-}
-
-/// The real library, once it is loaded.
-#[inline]
-pub(crate) fn driver() -> Option<&'static Driver> {
-    DRIVER.get()
-}
+xsched_runtime::real_library!(Driver, "libze_loader.so.1", "XSCHED_LEVELZERO_LIB", levelzero_lib, load);

@@ -1,15 +1,10 @@
 //! The real `libOpenCL.so.1` (an ICD loader, or one vendor's library) and those of its functions that we call ourselves.
 
 use std::ffi::{c_int, c_void};
-use std::path::Path;
-use std::sync::OnceLock;
-use xsched_runtime::library::{Library, Wanted};
+use xsched_runtime::library::Library;
 
 /// Any OpenCL object.
 pub(crate) type Handle = *mut c_void;
-
-/// The vendor's library.
-pub(crate) const SONAME: &str = "libOpenCL.so.1";
 
 pub(crate) const CL_SUCCESS: c_int = 0;
 /// `CL_DEVICE_NOT_AVAILABLE`: what launches answer when the user asked for no launch without xserver.
@@ -36,13 +31,7 @@ xsched_runtime::real_functions! {
     }
 }
 
-static DRIVER: OnceLock<Driver> = OnceLock::new();
-
-/// Which library is the real one.
-pub(crate) fn wanted(stand_in: &Path) -> Wanted<'_> {
-    let configured = ("XSCHED_OPENCL_LIB", xsched_runtime::config::config().opencl_lib.as_deref());
-    Wanted { soname: SONAME, configured, stand_in }
-}
+xsched_runtime::real_library!(Driver, "libOpenCL.so.1", "XSCHED_OPENCL_LIB", opencl_lib);
 
 /// Settles what the real functions are, for the life of the process: these, unless somebody was first. Returns what they are, and whether it
 /// is this call that decided.
@@ -55,12 +44,6 @@ pub(crate) fn settle(library: Library) -> (Library, bool) {
         loaded
     });
     (settled.library, is_ours)
-}
-
-/// The real library, once it is loaded.
-#[inline]
-pub(crate) fn driver() -> Option<&'static Driver> {
-    DRIVER.get()
 }
 
 /// One value out of `clGet*Info`; `None` if the call fails or answers another size.
