@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 use test_system::wait::{PATIENCE, millis, seconds};
-use test_system::{End, Machine, eventually, stays};
+use test_system::{End, Machine, Program, eventually, stays};
 
 #[test]
 fn urgent_client_killed_while_the_greedy_one_is_suspended_then_the_greedy_one_goes_on() {
@@ -66,6 +66,16 @@ fn greedy_client_stopped_then_the_urgent_one_runs_and_the_greedy_one_goes_on_whe
 
 #[test]
 fn urgent_client_stopped_with_work_then_its_lease_lapses_and_thawed_it_is_served_again() {
+    lease_lapses_while_halted(|urgent| urgent.signal(Signal::STOP), |urgent, ()| urgent.signal(Signal::CONT));
+}
+
+#[test]
+fn urgent_client_traced_with_work_then_its_lease_lapses_and_let_go_it_is_served_again() {
+    lease_lapses_while_halted(Program::trace, |_, trace| drop(trace));
+}
+
+/// An urgent program is halted with work, and goes on later.
+fn lease_lapses_while_halted<T>(halt: impl Fn(&Program) -> T, go_on: impl Fn(&Program, T)) {
     let machine = Machine::new();
     // Nobody is let through because he has waited for long: only the lease can help.
     let _server = machine.server(&["--max-suspend", "60s"]);
@@ -74,33 +84,13 @@ fn urgent_client_stopped_with_work_then_its_lease_lapses_and_thawed_it_is_served
     let urgent = machine.actor(10, &["work-deep", "sleep"]);
     eventually("the greedy one is suspended", PATIENCE, || machine.is_suspended(greedy.pid()));
     urgent.goes_on_within(PATIENCE);
-    urgent.signal(Signal::STOP);
+    let halted = halt(&urgent);
     greedy.goes_on_within(seconds(3));
     stays("the greedy one is let run", seconds(1), || {
         greedy.goes_on_within(seconds(1));
         true
     });
-    urgent.signal(Signal::CONT);
-    eventually("the greedy one is suspended again", seconds(2), || machine.is_suspended(greedy.pid()));
-    urgent.goes_on_within(seconds(2));
-}
-
-#[test]
-fn urgent_client_traced_with_work_then_its_lease_lapses_and_let_go_it_is_served_again() {
-    let machine = Machine::new();
-    let _server = machine.server(&["--max-suspend", "60s"]);
-    let greedy = machine.actor(0, &["work", "sleep"]);
-    eventually("it attaches", PATIENCE, || machine.is_attached(greedy.pid()));
-    let urgent = machine.actor(10, &["work-deep", "sleep"]);
-    eventually("the greedy one is suspended", PATIENCE, || machine.is_suspended(greedy.pid()));
-    urgent.goes_on_within(PATIENCE);
-    let trace = urgent.trace();
-    greedy.goes_on_within(seconds(3));
-    stays("the greedy one is let run", seconds(1), || {
-        greedy.goes_on_within(seconds(1));
-        true
-    });
-    drop(trace);
+    go_on(&urgent, halted);
     eventually("the greedy one is suspended again", seconds(2), || machine.is_suspended(greedy.pid()));
     urgent.goes_on_within(seconds(2));
 }
