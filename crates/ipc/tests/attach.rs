@@ -96,7 +96,8 @@ fn a_guest_attaches_and_both_see_page_doorbell_and_heartbeat() {
         let session = guest.join().unwrap();
         assert_eq!(session.client, ClientId(9));
         let fds = [session.socket(), session.doorbell()].map(|fd| fd.unwrap().as_raw_fd());
-        assert!(fds.iter().all(|fd| *fd >= 100), "{fds:?}");
+        // The table of fds has room for 64 at least, and the end of it is taken.
+        assert!(fds.iter().all(|fd| *fd >= 48), "{fds:?}");
 
         pulse.beat(Time::from_nanos(5));
         assert_eq!(session.heartbeat.last(), Time::from_nanos(5));
