@@ -85,6 +85,8 @@ impl Scheduler {
     fn ask(&self, id: DeviceId, without: &BTreeSet<GroupId>, now: Time) -> Decision {
         let mut decision = Decision::default();
         if let Some(device) = self.tables.devices.get(&id) {
+            // Mostly as many as ran before, and perhaps one more.
+            decision.run.reserve(device.running.len() + 1);
             self.policy.decide(&DeviceView::new(id, &device.ready, without), now, &mut decision);
         }
         decision.run.sort_unstable();
@@ -105,11 +107,7 @@ impl Scheduler {
         self.policy.on_decision(id, &decision, now);
         let Decision { run, held_idle, again } = decision;
         if run != device.running {
-            let only_in = |some: &[GroupId], other: &[GroupId]| {
-                some.iter().filter(|group| other.binary_search(group).is_err()).copied().collect::<Vec<_>>()
-            };
-            self.changes.groups.extend(only_in(&run, &device.running));
-            self.changes.groups.extend(only_in(&device.running, &run));
+            self.changes.groups.extend(in_one_only(&run, &device.running));
             device.running = run;
         }
         let before = std::mem::replace(&mut device.held_idle, held_idle);
@@ -143,5 +141,37 @@ impl Scheduler {
 
     fn ready_devices(&self, group: GroupId) -> impl Iterator<Item = DeviceId> + '_ {
         self.tables.groups.get(&group).into_iter().flat_map(|group| group.ready_devices())
+    }
+}
+
+/// Those that are in one of two ascending lists only. One walk along both: they are long where many equals are ready.
+fn in_one_only(mut some: &[GroupId], mut others: &[GroupId]) -> Vec<GroupId> {
+    let mut found = Vec::new();
+    while let (Some((a, rest)), Some((b, other_rest))) = (some.split_first(), others.split_first()) {
+        if a != b {
+            found.push(*a.min(b));
+        }
+        some = if a <= b { rest } else { some };
+        others = if b <= a { other_rest } else { others };
+    }
+    found.extend(some.iter().chain(others));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_walk_finds_what_sets_would(
+            a in proptest::collection::btree_set(0_u32..40, 0..30),
+            b in proptest::collection::btree_set(0_u32..40, 0..30),
+        ) {
+            let list = |set: &BTreeSet<u32>| set.iter().copied().map(GroupId).collect::<Vec<_>>();
+            let found = in_one_only(&list(&a), &list(&b));
+            prop_assert_eq!(found, a.symmetric_difference(&b).copied().map(GroupId).collect::<Vec<_>>());
+        }
     }
 }
