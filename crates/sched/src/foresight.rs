@@ -6,6 +6,7 @@
 //! remembered, and whoever is not named here may be held back all the same.
 
 use crate::scheduler::Scheduler;
+use std::cmp::Reverse;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
 use xsched_core::{ClientId, QueueId};
 
@@ -17,6 +18,11 @@ impl Scheduler {
         let idle = |group| self.tables.groups.get(&group).is_some_and(|group| group.urgent.is_none());
         let urgent = queue.filter(|queue| queue.hints.priority() > PRIORITY_NO_EXECUTE && idle(queue.group));
         let device = urgent.and_then(|queue| Some((queue, self.tables.devices.get(&queue.device)?)));
+        // Where not even the least urgent one is preempted, nobody is: equals may be many.
+        let device = device.filter(|(queue, device)| {
+            let least = device.ready.last_key_value().map(|((Reverse(priority), _), _)| *priority);
+            least.is_some_and(|least| self.policy.preempts_at_once(queue.hints.priority(), least))
+        });
         let runs = device
             .into_iter()
             .flat_map(|(queue, device)| device.running.iter().map(move |group| (queue, group)));
