@@ -116,7 +116,7 @@ pub(crate) fn is_asked_for(error: &clap::Error) -> bool {
 fn hint_flag(info: &'static HintInfo) -> Arg {
     let short = SHORT.iter().find(|(kind, _)| *kind == info.kind).map(|(_, letter)| *letter);
     Arg::new(info.name)
-        .long(info.name)
+        .long(&*flag_name(info).leak())
         .short(short)
         .value_name("N")
         .help_heading("Hints")
@@ -130,6 +130,11 @@ fn hint_flag(info: &'static HintInfo) -> Arg {
             info.unit,
             info.default
         ))
+}
+
+/// As settings have theirs.
+fn flag_name(info: &HintInfo) -> String {
+    info.name.replace('_', "-")
 }
 
 fn hint_value(info: &'static HintInfo) -> impl TypedValueParser<Value = Hint> {
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn every_row_of_the_hint_table_is_a_flag_of_run_and_of_hint() {
         for info in HINTS {
-            let flag = format!("--{}={}", info.name, info.min);
+            let flag = format!("--{}={}", flag_name(info), info.min);
             let run = Cli::try_parse_from(["xcli", "run", &flag, "true"]).unwrap();
             let Command::Run(run) = run.command else { panic!("not run") };
             assert_eq!(run.hints.0, [Hint::new(info.kind, info.min).unwrap()]);

@@ -49,13 +49,14 @@ impl Rights {
                 peer::SERVICE
             ));
         }
-        if self.is_too_high(hint) {
+        if let Some(most) = self.most(hint.kind()).filter(|most| hint.value() > *most) {
             return Err(format!(
-                "priority {} is above {}, the highest that user {} may ask for; root and the group {} may go higher (priority_ceiling)",
+                "{} {} is above {most}, the highest that user {} may ask for; root and the group {} may go higher{}",
+                hint.kind().info().name,
                 hint.value(),
-                self.ceiling,
                 who.uid,
-                peer::SERVICE
+                peer::SERVICE,
+                if hint.kind() == HintKind::Kdeadline { "" } else { " (priority_ceiling)" }
             ));
         }
         Ok(())
@@ -74,19 +75,32 @@ impl Rights {
         ))
     }
 
-    /// The hints that a guest starts with, as far as it may have them; with the priority that it asked for, if that was too high.
-    pub(crate) fn clamp(&self, who: &Credentials, hints: Hints) -> (Hints, Option<i64>) {
-        let asked = hints.iter().find(|hint| self.is_too_high(*hint));
-        let Some(asked) = asked.filter(|_| !self.is_trusted(who)) else { return (hints, None) };
-        let mut clamped = hints;
-        if let Ok(highest) = Hint::new(HintKind::Priority, self.ceiling) {
-            clamped.set(highest);
+    /// The hints that a guest starts with, as far as it may have them; with the first one that it asked for and may not have.
+    pub(crate) fn clamp(&self, who: &Credentials, hints: Hints) -> (Hints, Option<Hint>) {
+        let (mut clamped, mut refused) = (hints, None);
+        for hint in hints.iter().filter(|_| !self.is_trusted(who)) {
+            if let Some(most) = self.most(hint.kind()).filter(|most| hint.value() > *most)
+                && let Ok(highest) = Hint::new(hint.kind(), most)
+            {
+                clamped.set(highest);
+                refused = refused.or(Some(hint));
+            }
         }
-        (clamped, Some(asked.value()))
+        (clamped, refused)
     }
 
-    fn is_too_high(&self, hint: Hint) -> bool {
-        hint.kind() == HintKind::Priority && hint.value() > self.ceiling
+    /// The highest value of a hint that ordinary users may give, where a higher one would be at the expense of others.
+    fn most(&self, kind: HintKind) -> Option<i64> {
+        match kind {
+            HintKind::Priority | HintKind::LaxPriority | HintKind::CriticalPriority => Some(self.ceiling),
+            // It holds for all on the device.
+            HintKind::Kdeadline => Some(1),
+            HintKind::Utilization
+            | HintKind::Timeslice
+            | HintKind::Laxity
+            | HintKind::Deadline
+            | HintKind::Gap => None,
+        }
     }
 }
 
@@ -133,10 +147,25 @@ mod tests {
         let mut hints = Hints::default();
         hints.set(priority(200));
         let (clamped, asked) = RIGHTS.clamp(&who(1000), hints);
-        assert_eq!((clamped.priority(), asked), (10, Some(200)));
+        assert_eq!((clamped.priority(), asked), (10, Some(priority(200))));
         assert_eq!(RIGHTS.clamp(&who(0), hints), (hints, None));
         let mut low = Hints::default();
         low.set(priority(-3));
         assert_eq!(RIGHTS.clamp(&who(1000), low), (low, None));
+    }
+
+    #[test]
+    fn what_else_goes_before_others_is_bounded_as_well() {
+        let hint = |kind, value| Hint::new(kind, value).unwrap();
+        for kind in [HintKind::LaxPriority, HintKind::CriticalPriority, HintKind::Kdeadline] {
+            let refusal = RIGHTS.check_hint(&who(1000), 1000, hint(kind, 11)).unwrap_err();
+            assert!(refusal.starts_with(&format!("{} 11 is above", kind.info().name)), "{refusal}");
+            let mut hints = Hints::default();
+            hints.set(hint(kind, 200));
+            let (clamped, refused) = RIGHTS.clamp(&who(1000), hints);
+            assert!(clamped.get(kind) <= 10, "{clamped:?}");
+            assert_eq!(refused, Some(hint(kind, 200)));
+            assert_eq!(RIGHTS.clamp(&who(0), hints), (hints, None));
+        }
     }
 }

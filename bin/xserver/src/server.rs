@@ -13,7 +13,7 @@ use crate::rights::Rights;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
 use std::time::Duration;
-use xsched_core::{ClientId, Time};
+use xsched_core::{ClientId, Hint, HintKind, Time};
 use xsched_ipc::Error;
 use xsched_ipc::control::{Reply, Request};
 use xsched_ipc::server::{self, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now};
@@ -260,11 +260,13 @@ impl Server {
         let (hints, asked) = self.rights.clamp(who, newcomer.hello.hints);
         if let Some(asked) = asked.filter(|_| self.guests.log.admits(Kind::Clamped, who.uid, time)) {
             tracing::warn!(
-                "{}[{}] of uid {} asked for priority {asked} and starts with {}",
+                "{}[{}] of uid {} asked for {} {} and starts with {}",
                 newcomer.hello.program,
                 who.pid,
                 who.uid,
-                hints.priority()
+                asked.kind().info().name,
+                asked.value(),
+                hints.get(asked.kind())
             );
         }
         newcomer.hello.hints = hints;
@@ -274,7 +276,7 @@ impl Server {
         let role = Role::Guest { client, doorbell };
         let watched = self.links.set_role(number, role, &self.poller);
         watched.map_err(|errno| Error::System { call: "epoll_ctl", errno })?;
-        Ok(asked)
+        Ok(asked.filter(|asked| asked.kind() == HintKind::Priority).map(Hint::value))
     }
 
     /// Ends a link, and what depends on it.

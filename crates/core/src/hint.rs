@@ -11,7 +11,7 @@ use crate::text::{Expected, Problem};
 pub struct HintInfo {
     /// Which hint.
     pub kind: HintKind,
-    /// Name in TOML, JSON and on the command line (`--<name>`).
+    /// Name in TOML and JSON, and with `-` for `_` on the command line (`--<name>`).
     pub name: &'static str,
     /// Environment variable by which a program is started with it.
     pub env: &'static str,
@@ -31,7 +31,7 @@ macro_rules! hints {
     ($($(#[doc = $help:literal])* $kind:ident = $code:literal, $name:literal, $env:literal, $unit:literal, $min:literal ..= $max:literal, $default:literal;)*) => {
         /// Which hint.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(rename_all = "lowercase")]
+        #[serde(rename_all = "snake_case")]
         #[repr(u8)]
         pub enum HintKind { $($(#[doc = $help])* $kind = $code),* }
 
@@ -71,6 +71,12 @@ hints! {
     Deadline = 5, "deadline", "XSCHED_AUTO_XQUEUE_DEADLINE", "us", -1..=86_400_000_000, -1;
     /// Gaps between its commands up to this long are none; -1 for the server's grace.
     Gap = 6, "gap", "XSCHED_AUTO_XQUEUE_GAP", "us", -1..=100_000, -1;
+    /// With a laxity: priority until it is over.
+    LaxPriority = 7, "lax_priority", "XSCHED_AUTO_XQUEUE_LAX_PRIORITY", "", -256..=255, -255;
+    /// With a laxity: priority when it is over; as priority if not given.
+    CriticalPriority = 8, "critical_priority", "XSCHED_AUTO_XQUEUE_CRITICAL_PRIORITY", "", -256..=255, 0;
+    /// How many deadlines run side by side; the most that anybody on the device gave holds for all.
+    Kdeadline = 9, "kdeadline", "XSCHED_AUTO_XQUEUE_KDEADLINE", "", 1..=65_536, 1;
 }
 
 /// What to say to whoever gives a hint that the policy in force does not read.
