@@ -1,6 +1,6 @@
 //! What the scheduler is told.
 
-use crate::{ClientId, DeviceId, GroupId, Hint, Hints, QueueId};
+use crate::{ClientId, DeviceId, Fact, GroupId, Hint, Hints, QueueId};
 
 /// One thing that happened. Events name their subjects by id only; what an id does not fit is ignored by the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,5 +65,12 @@ pub enum Event {
         client: ClientId,
         /// The hint.
         hint: Hint,
+    },
+    /// What the system says about a process.
+    ClientFact {
+        /// Who.
+        client: ClientId,
+        /// What.
+        fact: Fact,
     },
 }

@@ -9,6 +9,7 @@
 pub mod config;
 pub mod device;
 pub mod event;
+pub mod fact;
 pub mod hint;
 pub mod id;
 pub mod level;
@@ -22,6 +23,7 @@ pub mod time;
 pub use config::Config;
 pub use device::DeviceKey;
 pub use event::Event;
+pub use fact::{Fact, FactKind, Facts};
 pub use hint::{Hint, HintKind, Hints};
 pub use id::{ClientId, DeviceId, GroupId, QueueId};
 pub use level::Level;

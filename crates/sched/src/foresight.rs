@@ -16,20 +16,19 @@ impl Scheduler {
         let queue = self.tables.queues.get(&id);
         // A group that is ready elsewhere runs everywhere or nowhere, which has to be decided.
         let idle = |group| self.tables.groups.get(&group).is_some_and(|group| group.urgent.is_none());
-        let urgent = queue.filter(|queue| queue.hints.priority() > PRIORITY_NO_EXECUTE && idle(queue.group));
+        let urgent = queue.filter(|queue| queue.urgency > PRIORITY_NO_EXECUTE && idle(queue.group));
         let device = urgent.and_then(|queue| Some((queue, self.tables.devices.get(&queue.device)?)));
         // Where not even the least urgent one is preempted, nobody is: equals may be many.
         let device = device.filter(|(queue, device)| {
             let least = device.ready.last_key_value().map(|((Reverse(priority), _), _)| *priority);
-            least.is_some_and(|least| self.policy.preempts_at_once(queue.hints.priority(), least))
+            least.is_some_and(|least| self.policy.preempts_at_once(queue.urgency, least))
         });
         let runs = device
             .into_iter()
             .flat_map(|(queue, device)| device.running.iter().map(move |group| (queue, group)));
         let preempted = runs.filter_map(|(queue, group)| {
             let group = self.tables.groups.get(group)?;
-            let is_preempted =
-                self.policy.preempts_at_once(queue.hints.priority(), group.urgent?) && !group.granted;
+            let is_preempted = self.policy.preempts_at_once(queue.urgency, group.urgent?) && !group.granted;
             is_preempted.then(|| group.units.get(&queue.device)).flatten()
         });
         preempted

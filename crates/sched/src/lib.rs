@@ -6,7 +6,8 @@
 //!
 //! One round, and the file of each step:
 //!
-//! 1. `scheduler`: an event changes the tables of `state`, or the phase of a queue (`readiness`: grace and lease).
+//! 1. `scheduler`: an event changes the tables of `state`, or the phase of a queue (`readiness`: grace and lease), and with it how urgent the
+//!    policy thinks it is (`ranks`).
 //! 2. `placement`: the groups that changed are put in their place on each device: ready, or idle, at a priority.
 //! 3. `decision`: the devices where something changed ask the policy; groups that span devices run everywhere or nowhere.
 //! 4. `gates`: what this means for each process is compared with what it was last told; the differences are the operations.
@@ -24,6 +25,7 @@ mod gates;
 mod grants;
 mod placement;
 pub mod policy;
+mod ranks;
 mod readiness;
 mod scheduler;
 mod state;

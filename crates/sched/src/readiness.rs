@@ -151,6 +151,7 @@ impl Scheduler {
         if phase != Phase::Draining {
             self.timers.clear(Timer::Grace(id));
         }
-        self.changes.groups.extend(self.tables.set_phase(id, phase));
+        self.changes.groups.extend(self.tables.set_phase(id, phase, self.now()));
+        self.rank(id, self.now());
     }
 }

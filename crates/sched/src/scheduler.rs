@@ -111,15 +111,16 @@ impl Scheduler {
             Event::ClientJoined { client, group } => self.tables.add_client(client, group),
             Event::ClientLeft { client } => {
                 if let Some((group, queues)) = self.tables.remove_client(client) {
-                    queues.into_iter().for_each(|queue| self.timers.clear(Timer::Grace(queue)));
+                    queues.into_iter().for_each(|queue| self.forget_queue(queue));
                     self.changes.groups.insert(group);
                 }
             }
             Event::QueueCreated { queue, client, device, hints } => {
                 self.changes.groups.extend(self.tables.add_queue(queue, client, device, hints, now));
+                self.rank(queue, now);
             }
             Event::QueueDestroyed { queue } => {
-                self.timers.clear(Timer::Grace(queue));
+                self.forget_queue(queue);
                 self.changes.groups.extend(self.tables.remove_queue(queue));
             }
             Event::QueueReady { queue } => self.queue_ready(queue, now),
@@ -129,12 +130,20 @@ impl Scheduler {
             }
             Event::QueueHint { queue, hint } => {
                 self.changes.groups.extend(self.tables.set_hint(queue, hint, GivenTo::Queue));
+                self.rank(queue, now);
             }
             Event::ClientHint { client, hint } => {
-                let Some(client) = self.tables.clients.get_mut(&client) else { return };
-                client.hints.set(hint);
-                for queue in client.queues.clone() {
+                let Some(state) = self.tables.clients.get_mut(&client) else { return };
+                state.hints.set(hint);
+                for queue in state.queues.clone() {
                     self.changes.groups.extend(self.tables.set_hint(queue, hint, GivenTo::Process));
+                }
+                self.rank_client(client, now);
+            }
+            Event::ClientFact { client, fact } => {
+                let state = self.tables.clients.get_mut(&client);
+                if state.is_some_and(|state| state.facts.set(fact)) {
+                    self.rank_client(client, now);
                 }
             }
         }
@@ -155,6 +164,7 @@ impl Scheduler {
                 Timer::Due(group) => self.due(group, now),
                 Timer::Grant(group) => self.grant_over(group),
                 Timer::Linger(group, device) => self.linger_over(group, device),
+                Timer::Rank(queue) => self.rank(queue, now),
                 Timer::Slice(device) => drop(self.changes.devices.insert(device)),
             }
         }
@@ -209,6 +219,7 @@ impl Scheduler {
     pub fn set_custom_policy(&mut self, policy: Box<dyn Policy>) {
         self.policy = policy;
         self.kind = None;
+        self.rank_all(self.now);
         let devices: BTreeMap<_, _> = self.tables.devices.iter().collect();
         for (&id, device) in devices {
             device.ready.values().for_each(|unit| self.policy.on_ready(id, unit, self.now));
@@ -307,6 +318,16 @@ impl Scheduler {
     /// How many queues there are.
     pub fn queue_count(&self) -> usize {
         self.tables.queues.len()
+    }
+
+    /// The latest time that it was told.
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    fn forget_queue(&mut self, queue: QueueId) {
+        self.timers.clear(Timer::Grace(queue));
+        self.timers.clear(Timer::Rank(queue));
     }
 
     /// Time does not run backwards, whatever the caller says.

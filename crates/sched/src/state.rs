@@ -1,7 +1,7 @@
 //! The tables: clients, groups, queues, devices, and what is remembered of each.
 //!
 //! Invariants: a queue stands in `Client::queues` of its client and in `UnitState::queues` of its group on its device, under
-//! its current priority; a unit exists while it has queues, or has yet to be told that it has none. Ordered sets wherever the
+//! its current urgency; a unit exists while it has queues, or has yet to be told that it has none. Ordered sets wherever the
 //! order of operations depends on it. Absent: rules. This file only puts in and takes out.
 
 use crate::policy::{HeldIdle, Unit};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
 use xsched_core::id::IdMap;
-use xsched_core::{ClientId, DeviceId, GroupId, Hint, HintKind, Hints, QueueId, Time};
+use xsched_core::{ClientId, DeviceId, Facts, GroupId, Hint, HintKind, Hints, QueueId, Time};
 
 /// The ready groups of a device, most urgent first.
 pub(crate) type Readies = BTreeMap<(Reverse<i64>, GroupId), Unit>;
@@ -32,6 +32,7 @@ pub(crate) struct Client {
     pub(crate) group: GroupId,
     /// Given for the client as a whole; they hold for its queues to come.
     pub(crate) hints: Hints,
+    pub(crate) facts: Facts,
     pub(crate) queues: BTreeSet<QueueId>,
 }
 
@@ -41,6 +42,10 @@ pub(crate) struct Queue {
     pub(crate) group: GroupId,
     pub(crate) device: DeviceId,
     pub(crate) hints: Hints,
+    /// How urgent the policy thinks it is (`ranks`).
+    pub(crate) urgency: i64,
+    /// Since when it has counted as ready; `None` while it does not.
+    pub(crate) ready_since: Option<Time>,
     /// Its utilization was given to it alone, not to its whole process.
     pub(crate) has_own_utilization: bool,
     pub(crate) phase: Phase,
@@ -202,7 +207,7 @@ impl Tables {
     pub(crate) fn add_client(&mut self, id: ClientId, group: GroupId) {
         self.clients.entry(id).or_insert_with(|| {
             self.groups.entry(group).or_default().clients.insert(id);
-            Client { group, hints: Hints::default(), queues: BTreeSet::new() }
+            Client { group, hints: Hints::default(), facts: Facts::default(), queues: BTreeSet::new() }
         });
     }
 
@@ -251,6 +256,8 @@ impl Tables {
             group,
             device,
             hints,
+            urgency: hints.priority(),
+            ready_since: None,
             has_own_utilization,
             phase: Phase::Idle,
             seen: None,
@@ -282,23 +289,37 @@ impl Tables {
         Some(queue.group)
     }
 
-    /// Sets the hint of one queue, given to it alone or to its whole process, and keeps the indexes in order; answers its group.
-    pub(crate) fn set_hint(&mut self, id: QueueId, hint: Hint, to: GivenTo) -> Option<GroupId> {
+    /// Puts the queue where its urgency says; answers its group if that has changed.
+    pub(crate) fn set_urgency(&mut self, id: QueueId, urgency: i64) -> Option<GroupId> {
         let queue = self.queues.get_mut(&id)?;
-        let (before, share_before) = (queue.urgency(id), queue.share());
-        queue.hints.set(hint);
-        if hint.kind() == HintKind::Utilization {
-            queue.has_own_utilization = to == GivenTo::Queue;
+        let before = queue.urgency(id);
+        if queue.urgency == urgency {
+            return None;
         }
-        let (after, share, client) = (queue.urgency(id), queue.share(), queue.client);
-        let (group, device) = (queue.group, queue.device);
+        queue.urgency = urgency;
+        let (after, group, device) = (queue.urgency(id), queue.group, queue.device);
         if let Some(unit) = self.unit_mut(group, device) {
-            let is_ready = unit.ready.contains(&before);
             for set in [&mut unit.queues, &mut unit.ready] {
                 if set.remove(&before) {
                     set.insert(after);
                 }
             }
+        }
+        Some(group)
+    }
+
+    /// Sets the hint of one queue, given to it alone or to its whole process; answers its group.
+    pub(crate) fn set_hint(&mut self, id: QueueId, hint: Hint, to: GivenTo) -> Option<GroupId> {
+        let queue = self.queues.get_mut(&id)?;
+        let share_before = queue.share();
+        queue.hints.set(hint);
+        if hint.kind() == HintKind::Utilization {
+            queue.has_own_utilization = to == GivenTo::Queue;
+        }
+        let (urgency, share, client) = (queue.urgency(id), queue.share(), queue.client);
+        let (group, device) = (queue.group, queue.device);
+        if let Some(unit) = self.unit_mut(group, device) {
+            let is_ready = unit.ready.contains(&urgency);
             unit.reweigh(client, |weight| {
                 if is_ready {
                     weight.take(share_before);
@@ -313,9 +334,13 @@ impl Tables {
     }
 
     /// Sets the phase of one queue and keeps the indexes in order; answers its group.
-    pub(crate) fn set_phase(&mut self, id: QueueId, phase: Phase) -> Option<GroupId> {
+    pub(crate) fn set_phase(&mut self, id: QueueId, phase: Phase, now: Time) -> Option<GroupId> {
         let queue = self.queues.get_mut(&id)?;
         queue.phase = phase;
+        match phase {
+            Phase::Ready | Phase::Draining => drop(queue.ready_since.get_or_insert(now)),
+            Phase::Idle | Phase::Lapsed => queue.ready_since = None,
+        }
         let (urgency, group, device) = (queue.urgency(id), queue.group, queue.device);
         let (client, share) = (queue.client, queue.share());
         if let Some(unit) = self.unit_mut(group, device) {
@@ -345,7 +370,7 @@ impl Tables {
 
 impl Queue {
     pub(crate) fn urgency(&self, id: QueueId) -> Urgency {
-        (Reverse(self.hints.priority()), id)
+        (Reverse(self.urgency), id)
     }
 }
 
@@ -357,12 +382,12 @@ impl Group {
 }
 
 impl UnitState {
-    /// Priority of the most urgent ready queue.
+    /// Urgency of the most urgent ready queue.
     pub(crate) fn ready_priority(&self) -> Option<i64> {
         self.ready.first().map(|&(Reverse(priority), _)| priority)
     }
 
-    /// Priority of the most urgent queue.
+    /// Urgency of the most urgent queue.
     pub(crate) fn priority(&self) -> i64 {
         self.queues.first().map_or(PRIORITY_NO_EXECUTE, |&(Reverse(priority), _)| priority)
     }

@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Grant(GroupId),
     /// The group has not been ready for `contended_linger`.
     Linger(GroupId, DeviceId),
+    /// The policy may think otherwise of the queue from now on.
+    Rank(QueueId),
     /// The policy wants to be asked again.
     Slice(DeviceId),
 }

@@ -8,6 +8,7 @@
 //! join c1 g1                       queue q1 c1 d1 priority=10       ready q1        idle q1
 //! leave c1                         destroy q1                       hint q1 priority=3
 //! hint c1 priority=3               policy HPF                       wait
+//! fact c1 cpu=5                    fact c1 window=1
 //! hang q1        from now on its numbers stand still        mute q1     from now on probes of it are not answered
 //! move q1        its numbers move again                     probes      from now on probes are shown too
 //! long q1        what it launches takes until ...          done q1        ... this
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xsched_core::hint::HINTS;
 use xsched_core::text::Value;
-use xsched_core::{ClientId, DeviceId, Event, Hint, Hints, Operation, QueueId, Time};
+use xsched_core::{ClientId, DeviceId, Event, Fact, Hint, Hints, Operation, QueueId, Time};
 use xsched_sched::{PolicyKind, Scheduler, Settings};
 
 #[test]
@@ -148,6 +149,7 @@ impl Runner {
                 Event::ClientHint { client: id::<ClientId>(whom)?, hint: hint(text)? }
             }
             ["hint", queue, text] => Event::QueueHint { queue: id(queue)?, hint: hint(text)? },
+            ["fact", client, fact] => Event::ClientFact { client: id(client)?, fact: read_fact(fact)? },
             ["policy", name] => {
                 self.scheduler.set_policy(name.parse().map_err(|e| format!("{e}"))?);
                 return Ok(());
@@ -259,6 +261,16 @@ fn hint(text: &str) -> Result<Hint> {
     let (name, value) = text.split_once('=').ok_or("expected HINT=VALUE")?;
     let info = HINTS.iter().find(|info| info.name == name).ok_or_else(|| format!("no hint {name}"))?;
     Hint::parse(info.kind, name, value).map_err(|e| e.to_string())
+}
+
+fn read_fact(text: &str) -> Result<Fact> {
+    let (name, value) = text.split_once('=').ok_or("expected FACT=VALUE")?;
+    let value: i16 = value.parse().map_err(|_| format!("{value:?} is no whole number"))?;
+    match name {
+        "cpu" => Ok(Fact::CpuPriority(value)),
+        "window" => Ok(Fact::ActiveWindow(value != 0)),
+        _ => Err(format!("no fact {name}")),
+    }
 }
 
 fn read_settings(line: &str, settings: &mut Settings) -> Result<()> {

@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 use xsched_core::text::{Expected, Value};
-use xsched_core::{DeviceId, GroupId, HintKind, Hints, Time};
+use xsched_core::{DeviceId, FactKind, Facts, GroupId, HintKind, Hints, Time};
 
 pub use hpf::Hpf;
 pub use up::Up;
@@ -28,6 +28,13 @@ pub trait Policy: Send + fmt::Debug {
     /// asked several times for one moment with some groups left out (they are held back on another device), and only the
     /// last answer comes true; what came true is told by [`Policy::on_run`].
     fn decide(&self, device: &DeviceView<'_>, now: Time, decision: &mut Decision);
+
+    /// How urgent a queue is. What the policy then is told of as priorities are these: a group's is that of its most urgent ready queue. Asked
+    /// when something about the queue has changed, and when the time of [`Rank::until`] has come.
+    fn rank(&self, queue: &Subject<'_>, now: Time) -> Rank {
+        let _ = now;
+        Rank::from(queue.hints.priority())
+    }
 
     /// Whether a group of priority `other` that becomes ready may take the device from a running one of priority `own`: the latter
     /// then keeps only a small window in flight. May depend only on which of the two priorities is higher. Policies that take
@@ -77,12 +84,39 @@ pub trait Policy: Send + fmt::Debug {
     }
 }
 
+/// A queue, as far as a policy may go by it when it says how urgent it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its hints. Its priority is not `PRIORITY_NO_EXECUTE`.
+    pub hints: &'a Hints,
+    /// The facts about its process, as far as the policy wants them ([`PolicyInfo::wants`]).
+    pub facts: &'a Facts,
+    /// Since when it has had work, gaps within its grace included; `None` if it has none.
+    pub ready_since: Option<Time>,
+}
+
+/// How urgent a queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// The higher, the sooner. Anything below the lowest priority counts as that.
+    pub urgency: i64,
+    /// When to ask again even if nothing about the queue changes.
+    pub until: Option<Time>,
+}
+
+/// For good.
+impl From<i64> for Rank {
+    fn from(urgency: i64) -> Rank {
+        Rank { urgency, until: None }
+    }
+}
+
 /// A ready group on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     /// The group.
     pub group: GroupId,
-    /// Priority of its most urgent ready queue; of a group that is ready on several devices, the highest of all of them, so
+    /// Priority of its most urgent ready queue, as [`Policy::rank`] has it; of a group that is ready on several devices, the highest of all of them, so
     /// that one top group is top everywhere.
     pub priority: i64,
     /// Hints of its most urgent ready queue on this device.
@@ -208,12 +242,14 @@ pub struct PolicyInfo {
     pub work_conserving: bool,
     /// The hints that it reads, and those that the scheduler reads under every policy.
     pub reads: &'static [HintKind],
+    /// The facts about processes that it goes by. Nobody looks for others.
+    pub wants: &'static [FactKind],
     /// One line of help: the first line of the policy's file.
     pub help: &'static str,
 }
 
 macro_rules! policies {
-    ($($kind:ident = $number:literal, $module:ident, $name:literal, reads: [$($hint:ident)*], work_conserving: $conserving:literal;)+) => {
+    ($($kind:ident = $number:literal, $module:ident, $name:literal, reads: [$($hint:ident)*], $(wants: [$($fact:ident)*],)? work_conserving: $conserving:literal;)+) => {
         /// Which policy.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u32)]
@@ -233,6 +269,7 @@ macro_rules! policies {
                     name: $name,
                     number: $number,
                     reads: &[$(HintKind::$hint,)* HintKind::Gap],
+                    wants: &[$($(FactKind::$fact),*)?],
                     work_conserving: $conserving,
                     help: first_doc_line(include_str!(concat!(stringify!($module), ".rs"))),
                 } }),+ }

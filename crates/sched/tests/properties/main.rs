@@ -27,23 +27,23 @@ proptest! {
 
     #[test]
     fn hpf_does_what_the_plain_model_says(steps in steps(120)) {
-        run(World::new(Scheduler::new(PolicyKind::Hpf, world::settings()), true), steps);
+        run(World::under(PolicyKind::Hpf), steps);
     }
 
     #[test]
     fn up_and_policies_that_change_keep_the_rules_that_hold_for_every_policy(steps in steps(120)) {
-        run(World::new(Scheduler::new(PolicyKind::Up, world::settings()), false), steps);
+        run(World::new(Scheduler::new(PolicyKind::Up, world::settings())), steps);
     }
 
     #[test]
     fn a_policy_of_turns_keeps_the_rules_that_hold_for_every_policy(steps in steps(120)) {
-        run(World::new(Scheduler::with_policy(Box::new(Turns::default()), world::settings()), false), steps);
+        run(World::new(Scheduler::with_policy(Box::new(Turns::default()), world::settings())), steps);
     }
 }
 
 #[test]
 fn turns_alternate_at_their_ends() {
-    let mut world = World::new(Scheduler::with_policy(Box::new(Turns::default()), world::settings()), false);
+    let mut world = World::new(Scheduler::with_policy(Box::new(Turns::default()), world::settings()));
     for n in 1..=3 {
         world.step(Step::Join(n, n));
         world.step(Step::Create(u64::from(n), n, 1, None));

@@ -3,7 +3,7 @@
 
 use crate::world::settings;
 use std::collections::{BTreeMap, BTreeSet};
-use xsched_core::{ClientId, DeviceId, Event, GroupId, HintKind, QueueId, Time};
+use xsched_core::{ClientId, DeviceId, Event, Facts, GroupId, HintKind, QueueId, Time};
 use xsched_sched::{PolicyKind, Scheduler};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,9 +22,22 @@ struct Queue {
     phase: Phase,
 }
 
+/// How urgent a queue of this priority is whose process has these facts.
+type Urgency = fn(i64, Facts) -> i64;
+
+/// The policies under which only the most urgent run.
+pub(crate) fn urgency_under(policy: Option<PolicyKind>) -> Option<Urgency> {
+    match policy? {
+        PolicyKind::Hpf => Some(|priority, _| priority),
+        _ => None,
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Model {
+    urgency: Option<Urgency>,
     clients: BTreeMap<ClientId, (GroupId, Option<i64>)>,
+    facts: BTreeMap<ClientId, Facts>,
     queues: BTreeMap<QueueId, Queue>,
     /// Groups that run by the policy.
     running: BTreeSet<GroupId>,
@@ -43,6 +56,7 @@ impl Model {
             }
             Event::ClientLeft { client } => {
                 self.clients.remove(&client);
+                self.facts.remove(&client);
                 self.queues.retain(|_, queue| queue.client != client);
             }
             Event::QueueCreated { queue, client, device, hints } => {
@@ -82,17 +96,23 @@ impl Model {
                     .for_each(|q| q.priority = hint.value());
             }
             Event::QueueProgress { .. } => {}
+            Event::ClientFact { client, fact } => {
+                if self.clients.contains_key(&client) {
+                    self.facts.entry(client).or_default().set(fact);
+                }
+            }
         }
     }
 
     /// Computes anew what does not depend on the policy: who is ready, who shares a device.
     pub(crate) fn settle(&mut self, scheduler: &Scheduler, hung: &BTreeSet<QueueId>, now: Time) {
+        self.urgency = urgency_under(scheduler.policy());
         self.settle_phases(scheduler, hung, now);
         self.settle_contention(now);
     }
 
-    /// Computes anew who runs under HPF.
-    pub(crate) fn settle_hpf(&mut self, now: Time) {
+    /// Computes anew who runs where only the most urgent do.
+    pub(crate) fn settle_running(&mut self, now: Time) {
         self.granted_until.retain(|_, until| *until > now);
         for (&group, &since) in &self.waiting_since {
             if since + settings().max_suspend <= now {
@@ -143,7 +163,7 @@ impl Model {
             let as_active = |unit: (GroupId, DeviceId)| self.priority(unit).max(self.urgent(unit.0));
             let own = as_active(unit);
             let mut others = self.active.keys().filter(|other| other.1 == unit.1 && other.0 != unit.0);
-            let by_priority = scheduler.policy() == Some(PolicyKind::Hpf);
+            let by_priority = self.urgency.is_some();
             let may_be_preempted = self.active.contains_key(&unit)
                 && others.any(|other| !by_priority || as_active(*other) > own);
             let windowed = scheduler.is_windowed(queue.client, queue.device);
@@ -202,7 +222,7 @@ impl Model {
         }
     }
 
-    /// HPF over all devices: the most urgent group first, unless one that is more urgent runs on one of its devices.
+    /// Over all devices: the most urgent group first, unless one that is more urgent runs on one of its devices.
     fn who_runs(&self) -> BTreeSet<GroupId> {
         let mut order: Vec<(i64, GroupId)> =
             self.groups().filter_map(|group| Some((self.urgent(group)?, group))).collect();
@@ -248,12 +268,20 @@ impl Model {
 
     /// Priority of the most urgent queue of the group on the device.
     fn priority(&self, unit: (GroupId, DeviceId)) -> Option<i64> {
-        self.of_unit(unit).map(|queue| queue.priority).max()
+        self.of_unit(unit).map(|queue| self.urgency_of(queue)).max()
     }
 
     /// Priority of the group's most urgent ready queue anywhere.
     fn urgent(&self, group: GroupId) -> Option<i64> {
-        self.ready(group).map(|queue| queue.priority).max()
+        self.ready(group).map(|queue| self.urgency_of(queue)).max()
+    }
+
+    fn urgency_of(&self, queue: &Queue) -> i64 {
+        let facts = self.facts.get(&queue.client).copied().unwrap_or_default();
+        match self.urgency {
+            Some(urgency) if queue.priority > -256 => urgency(queue.priority, facts),
+            _ => queue.priority,
+        }
     }
 
     fn ready_devices(&self, group: GroupId) -> BTreeSet<DeviceId> {

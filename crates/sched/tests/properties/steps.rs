@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use std::time::Duration;
-use xsched_core::{Hint, HintKind};
+use xsched_core::{Fact, Hint, HintKind};
 
 /// One thing that happens, or time that passes.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,7 @@ pub(crate) enum Step {
     Idle(u64),
     QueueHint(u64, Hint),
     ClientHint(u32, Hint),
+    ClientFact(u32, Fact),
     /// From now on the queue's numbers stand still, or move.
     Hang(u64, bool),
     Repolicy,
@@ -33,7 +34,13 @@ fn step() -> impl Strategy<Value = Step> {
     let hint = prop_oneof![
         2 => priority.clone().prop_map(|p| Hint::new(HintKind::Priority, p).unwrap()),
         1 => (0..=100i64).prop_map(|u| Hint::new(HintKind::Utilization, u).unwrap()),
+        1 => (-1..20_000i64).prop_map(|us| Hint::new(HintKind::Deadline, us).unwrap()),
+        1 => (-1..20_000i64).prop_map(|us| Hint::new(HintKind::Laxity, us).unwrap()),
+        1 => (-256..3i64).prop_map(|p| Hint::new(HintKind::CriticalPriority, p).unwrap()),
+        1 => (1..4i64).prop_map(|k| Hint::new(HintKind::Kdeadline, k).unwrap()),
     ];
+    let fact =
+        prop_oneof![(-2..3i16).prop_map(Fact::CpuPriority), any::<bool>().prop_map(Fact::ActiveWindow),];
     prop_oneof![
         6 => (0..30_000u64).prop_map(|us| Step::Wait(Duration::from_micros(us))),
         1 => (0..3u64).prop_map(|us| Step::Wait(Duration::from_micros(us * 2_000))),
@@ -45,7 +52,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => queue.clone().prop_map(Step::Ready),
         4 => queue.clone().prop_map(Step::Idle),
         2 => (queue.clone(), hint.clone()).prop_map(|(q, hint)| Step::QueueHint(q, hint)),
-        1 => (client, hint).prop_map(|(c, hint)| Step::ClientHint(c, hint)),
+        1 => (client.clone(), hint).prop_map(|(c, hint)| Step::ClientHint(c, hint)),
+        1 => (client, fact).prop_map(|(c, fact)| Step::ClientFact(c, fact)),
         2 => (queue, any::<bool>()).prop_map(|(q, hangs)| Step::Hang(q, hangs)),
         1 => Just(Step::Repolicy),
     ]

@@ -1,11 +1,11 @@
 //! Drives a scheduler in virtual time and checks the rules that hold for every policy.
 
-use crate::model::Model;
+use crate::model::{Model, urgency_under};
 use crate::steps::Step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, Event, GroupId, Hint, HintKind, Hints, Operation, QueueId, Time};
-use xsched_sched::{PolicyKind, Scheduler, Settings};
+use xsched_sched::{POLICIES, PolicyKind, Scheduler, Settings};
 
 /// Short enough that everything happens within a few steps.
 pub(crate) fn settings() -> Settings {
@@ -22,8 +22,8 @@ pub(crate) fn settings() -> Settings {
 pub(crate) struct World {
     scheduler: Scheduler,
     model: Model,
-    /// Whether the model knows the policy.
-    is_hpf: bool,
+    /// The policy, if it is one that the model knows and that does not change.
+    known: Option<PolicyKind>,
     now: Time,
     wake: Option<Time>,
     /// What the operations so far amount to: who is (suspended, windowed, awaited) where.
@@ -33,11 +33,18 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(scheduler: Scheduler, is_hpf: bool) -> World {
+    /// Under one policy, which the model knows.
+    pub(crate) fn under(policy: PolicyKind) -> World {
+        assert!(urgency_under(Some(policy)).is_some());
+        World { known: Some(policy), ..World::new(Scheduler::new(policy, settings())) }
+    }
+
+    /// Under any policy; one of the table is changed now and then for another one.
+    pub(crate) fn new(scheduler: Scheduler) -> World {
         World {
             scheduler,
             model: Model::default(),
-            is_hpf,
+            known: None,
             now: Time::ZERO,
             wake: None,
             told: BTreeMap::new(),
@@ -79,6 +86,7 @@ impl World {
             Step::Idle(queue) => Event::QueueIdle { queue: QueueId(queue) },
             Step::QueueHint(queue, hint) => Event::QueueHint { queue: QueueId(queue), hint },
             Step::ClientHint(client, hint) => Event::ClientHint { client: ClientId(client), hint },
+            Step::ClientFact(client, fact) => Event::ClientFact { client: ClientId(client), fact },
         };
         if let Event::ClientLeft { client } = event {
             // Nothing may be told to it from now on.
@@ -93,11 +101,10 @@ impl World {
 
     /// The same policy again where the model knows it, else another one of the table.
     fn repolicy(&mut self) {
-        match self.scheduler.policy() {
-            Some(PolicyKind::Hpf) if !self.is_hpf => self.scheduler.set_policy(PolicyKind::Up),
-            Some(_) => self.scheduler.set_policy(PolicyKind::Hpf),
-            None => {}
-        }
+        let Some(policy) = self.scheduler.policy() else { return };
+        let mut others = POLICIES.iter().filter(|info| info.work_conserving).cycle();
+        let next = others.by_ref().find(|info| info.kind == policy).and_then(|_| others.next());
+        self.scheduler.set_policy(self.known.or(next.map(|info| info.kind)).unwrap_or(policy));
     }
 
     /// Whoever is named before a queue becomes ready is held back by the next decision.
@@ -125,8 +132,8 @@ impl World {
             self.check_somebody_runs();
             self.model.settle(&self.scheduler, &self.hung, self.now);
             self.model.check_windows(&self.scheduler);
-            if self.is_hpf {
-                self.model.settle_hpf(self.now);
+            if self.known.is_some() {
+                self.model.settle_running(self.now);
                 self.model.check_gates(&self.scheduler);
             }
             self.model.check_wake(wake);
