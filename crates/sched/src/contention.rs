@@ -3,22 +3,17 @@
 //! A process that may be preempted at any time keeps its window small; one that is alone, or that nobody goes before, need not.
 //! Lapsed queues count as wanting, because it is not known that they do not.
 
-use crate::policy::Policy;
 use crate::scheduler::Scheduler;
-use crate::state::{Device, UnitState};
+use crate::state::Device;
 use crate::timers::Timer;
 use std::cmp::Reverse;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
 use xsched_core::{DeviceId, GroupId, Time};
 
 impl Device {
-    /// Whether another active group may preempt this one at any time.
-    pub(crate) fn is_windowed_for(&self, unit: &UnitState, group: GroupId, policy: &dyn Policy) -> bool {
-        let other = self.active.iter().find(|(_, other)| *other != group);
-        match (unit.active, other) {
-            (Some(own), Some(&(Reverse(other), _))) => policy.preempts(other, own),
-            _ => false,
-        }
+    /// Priority of the most urgent active group but this one.
+    fn most_urgent_but(&self, group: GroupId) -> Option<i64> {
+        self.active.iter().find(|(_, other)| *other != group).map(|&(Reverse(priority), _)| priority)
     }
 
     /// The two most urgent active groups: who they are decides about the windows of all others.
@@ -29,6 +24,16 @@ impl Device {
 }
 
 impl Scheduler {
+    /// Whether another active group may preempt this one at any time.
+    pub(crate) fn may_be_preempted(&self, group: GroupId, device: DeviceId) -> bool {
+        let own = self.tables.unit(group, device).and_then(|unit| unit.active);
+        let other = match self.policy.is_machine_wide() {
+            true => self.tables.devices.values().filter_map(|device| device.most_urgent_but(group)).max(),
+            false => self.tables.devices.get(&device).and_then(|device| device.most_urgent_but(group)),
+        };
+        own.zip(other).is_some_and(|(own, other)| self.policy.preempts(other, own))
+    }
+
     /// Brings `Device::active` in line with what the group wants of the device now.
     pub(crate) fn update_contention(&mut self, group: GroupId, device: DeviceId, now: Time) {
         let Some(unit) = self.tables.unit(group, device) else { return };
@@ -67,6 +72,12 @@ impl Scheduler {
         self.changes.units.insert((group, id));
         let now_leading = device.leaders();
         if now_leading == leaders {
+            return;
+        }
+        if self.policy.is_machine_wide() {
+            for (&id, device) in &self.tables.devices {
+                self.changes.units.extend(device.active.iter().map(|&(_, other)| (other, id)));
+            }
             return;
         }
         self.changes

@@ -1,5 +1,7 @@
 //! Asks the policy about the devices where something changed, and makes its answers fit together.
 //!
+//! A policy that looks at the whole machine is asked about all devices then.
+//!
 //! A group that is ready on several devices runs on all of them or on none. So devices that share such groups are decided
 //! together: where the policy's answers tear a group apart, it is held back everywhere, and its devices are decided again
 //! without it; the most urgent such group first. That ends, because each round leaves out one group more; and as long as
@@ -20,10 +22,17 @@ impl Scheduler {
     pub(crate) fn decide_devices(&mut self, now: Time) {
         let mut changed = std::mem::take(&mut self.changes.devices);
         while let Some(first) = changed.pop_first() {
-            let together = self.hanging_together(first);
+            let is_machine_wide = self.policy.is_machine_wide();
+            let together = match is_machine_wide {
+                true => self.tables.devices.keys().copied().collect(),
+                false => self.hanging_together(first),
+            };
             changed.retain(|device| !together.contains(device));
-            for (device, decision) in self.ask_together(&together, now) {
-                self.adopt(device, decision, now);
+            let decisions = self.ask_together(&together, now);
+            let somewhere = is_machine_wide && decisions.iter().any(|(&id, d)| self.leaves_waiting(id, d));
+            for (device, decision) in decisions {
+                let somebody_waits = somewhere || self.leaves_waiting(device, &decision);
+                self.adopt(device, decision, somebody_waits, now);
             }
         }
     }
@@ -87,10 +96,19 @@ impl Scheduler {
         if let Some(device) = self.tables.devices.get(&id) {
             // Mostly as many as ran before, and perhaps one more.
             decision.run.reserve(device.running.len() + 1);
-            self.policy.decide(&DeviceView::new(id, &device.ready, without), now, &mut decision);
+            let top = match self.policy.is_machine_wide() {
+                true => self.tables.devices.values().filter_map(|device| device.top(without)).max(),
+                false => device.top(without),
+            };
+            self.policy.decide(&DeviceView::new(id, &device.ready, without, top), now, &mut decision);
         }
         decision.run.sort_unstable();
         decision
+    }
+
+    /// Whether somebody is ready on the device and does not run by this decision.
+    fn leaves_waiting(&self, id: DeviceId, decision: &Decision) -> bool {
+        self.tables.devices.get(&id).is_some_and(|device| device.ready.len() > decision.run.len())
     }
 
     /// Whether the group would run on some of its devices only.
@@ -102,7 +120,7 @@ impl Scheduler {
     }
 
     /// Makes the decision the one in force and marks the groups and units that it changes something for.
-    fn adopt(&mut self, id: DeviceId, decision: Decision, now: Time) {
+    fn adopt(&mut self, id: DeviceId, decision: Decision, somebody_waits: bool, now: Time) {
         let Some(device) = self.tables.devices.get_mut(&id) else { return };
         self.policy.on_decision(id, &decision, now);
         let Decision { run, held_idle, again } = decision;
@@ -122,7 +140,6 @@ impl Scheduler {
             Some(at) => self.timers.set(Timer::Slice(id), at, now),
             None => self.timers.clear(Timer::Slice(id)),
         }
-        let somebody_waits = device.ready.len() > device.running.len();
         if somebody_waits != device.waiting_since.is_some() {
             self.changes.units.extend(device.running.iter().map(|&group| (group, id)));
         }

@@ -47,6 +47,7 @@ impl Scheduler {
         out: &mut Vec<Operation>,
     ) {
         let must_wait = self.waits_for_an_end(group_id);
+        let windowed = self.may_be_preempted(group_id, device_id);
         let mut freed = false;
         let Some(device) = self.tables.devices.get_mut(&device_id) else { return };
         let Some(group) = self.tables.groups.get_mut(&group_id) else { return };
@@ -54,7 +55,6 @@ impl Scheduler {
         let is_open_already = unit.running_since.is_some() && !unit.is_draining;
         let closed =
             is_closed(group, unit, device.held_idle) || must_wait && !is_open_already && !group.granted;
-        let windowed = device.is_windowed_for(unit, group_id, &*self.policy);
         let Some(unit) = group.units.get_mut(&device_id) else { return };
         unit.closed = closed;
 

@@ -8,7 +8,7 @@ use crate::scheduler::Scheduler;
 use crate::state::{Device, Place, UnitState};
 use std::cmp::Reverse;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
-use xsched_core::{DeviceId, GroupId, Hints, Time};
+use xsched_core::{ClientId, DeviceId, GroupId, Hints, Time};
 
 impl Scheduler {
     pub(crate) fn place(&mut self, id: GroupId, now: Time) {
@@ -25,6 +25,10 @@ impl Scheduler {
                     if !matches!(place, Place::Ready(_)) {
                         self.policy.on_idle(device_id, id, now);
                     }
+                }
+                if unit.place == Place::Nowhere && self.policy.is_machine_wide() {
+                    // Who runs elsewhere may hold it back, and nobody was asked about this device yet.
+                    self.changes.devices.insert(device_id);
                 }
                 if let Place::Idle(priority) = place {
                     device.idle.insert((priority, id));
@@ -89,6 +93,7 @@ fn leave(device: &mut Device, id: GroupId, place: Place) -> bool {
 fn view(group: GroupId, unit: &UnitState, priority: i64, hints: Hints, now: Time) -> Unit {
     Unit {
         group,
+        process: unit.process().unwrap_or(ClientId(0)),
         priority,
         hints,
         weight: unit.weight(),

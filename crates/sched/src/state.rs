@@ -374,6 +374,13 @@ impl Queue {
     }
 }
 
+impl Device {
+    /// Priority of its most urgent ready group, some left out.
+    pub(crate) fn top(&self, without: &BTreeSet<GroupId>) -> Option<i64> {
+        self.ready.values().find(|unit| !without.contains(&unit.group)).map(|unit| unit.priority)
+    }
+}
+
 impl Group {
     /// Devices on which the policy sees the group.
     pub(crate) fn ready_devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
@@ -390,6 +397,11 @@ impl UnitState {
     /// Urgency of the most urgent queue.
     pub(crate) fn priority(&self) -> i64 {
         self.queues.first().map_or(PRIORITY_NO_EXECUTE, |&(Reverse(priority), _)| priority)
+    }
+
+    /// The first process that has queues there.
+    pub(crate) fn process(&self) -> Option<ClientId> {
+        self.gates.iter().find(|(_, gate)| gate.queues > 0).map(|(&client, _)| client)
     }
 
     /// Whether it wants the device: has ready queues, or such as were ready when last heard of.

@@ -11,10 +11,7 @@ pub struct Hpf;
 
 impl Policy for Hpf {
     fn decide(&self, device: &DeviceView<'_>, _now: Time, decision: &mut Decision) {
-        let mut ready = device.ready().peekable();
-        let Some(top) = ready.peek().map(|unit| unit.priority) else { return };
-        decision.run.extend(ready.take_while(|unit| unit.priority == top).map(|unit| unit.group));
-        decision.held_idle = HeldIdle::Below(top);
+        decide(device, decision);
     }
 
     fn preempts(&self, other: i64, own: i64) -> bool {
@@ -24,4 +21,12 @@ impl Policy for Hpf {
     fn preempts_at_once(&self, other: i64, own: i64) -> bool {
         other > own
     }
+}
+
+/// The ready groups of the highest priority run, and no idle one that is less urgent may start.
+pub(super) fn decide(device: &DeviceView<'_>, decision: &mut Decision) {
+    let Some(top) = device.top() else { return };
+    let most_urgent = device.ready().take_while(|unit| unit.priority == top);
+    decision.run.extend(most_urgent.map(|unit| unit.group));
+    decision.held_idle = HeldIdle::Below(top);
 }

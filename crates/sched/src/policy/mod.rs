@@ -4,6 +4,7 @@
 //! per device among the groups that are ready there. All the rest, which is the same for every policy, is the scheduler's:
 //! grace, leases, groups that span devices, `max_suspend`, groups of `PRIORITY_NO_EXECUTE`. Absent: clocks, threads, I/O.
 
+mod hhpf;
 mod hpf;
 mod up;
 
@@ -13,8 +14,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 use xsched_core::text::{Expected, Value};
-use xsched_core::{DeviceId, FactKind, Facts, GroupId, HintKind, Hints, Time};
+use xsched_core::{ClientId, DeviceId, FactKind, Facts, GroupId, HintKind, Hints, Time};
 
+pub use hhpf::Hhpf;
 pub use hpf::Hpf;
 pub use up::Up;
 
@@ -48,6 +50,12 @@ pub trait Policy: Send + fmt::Debug {
     /// group of priority `other` becomes ready. Policies that take turns leave it at no.
     fn preempts_at_once(&self, other: i64, own: i64) -> bool {
         let _ = (other, own);
+        false
+    }
+
+    /// Whether it looks at all devices of the machine at once. Then they are all decided whenever something changed on one of them,
+    /// [`DeviceView::top`] is that of the machine, and who runs on one device counts as holding back those who wait on another.
+    fn is_machine_wide(&self) -> bool {
         false
     }
 
@@ -116,6 +124,9 @@ impl From<i64> for Rank {
 pub struct Unit {
     /// The group.
     pub group: GroupId,
+    /// The process whose it is; of a group of several, the first one that has queues on this device. Several groups may be of one process:
+    /// under a local scheduler each queue is a group.
+    pub process: ClientId,
     /// Priority of its most urgent ready queue, as [`Policy::rank`] has it; of a group that is ready on several devices, the highest of all of them, so
     /// that one top group is top everywhere.
     pub priority: i64,
@@ -146,11 +157,17 @@ pub struct DeviceView<'a> {
     device: DeviceId,
     readies: &'a Readies,
     without: &'a BTreeSet<GroupId>,
+    top: Option<i64>,
 }
 
 impl<'a> DeviceView<'a> {
-    pub(crate) fn new(device: DeviceId, readies: &'a Readies, without: &'a BTreeSet<GroupId>) -> Self {
-        DeviceView { device, readies, without }
+    pub(crate) fn new(
+        device: DeviceId,
+        readies: &'a Readies,
+        without: &'a BTreeSet<GroupId>,
+        top: Option<i64>,
+    ) -> Self {
+        DeviceView { device, readies, without, top }
     }
 
     /// Which device.
@@ -161,6 +178,11 @@ impl<'a> DeviceView<'a> {
     /// The ready groups, most urgent first, equally urgent ones by number. None of them has `PRIORITY_NO_EXECUTE`.
     pub fn ready(&self) -> impl Iterator<Item = &'a Unit> + '_ {
         self.readies.values().filter(|unit| self.admits(unit.group))
+    }
+
+    /// The highest priority of all ready groups of the device, or of the machine if the policy is [machine-wide](Policy::is_machine_wide).
+    pub fn top(&self) -> Option<i64> {
+        self.top
     }
 
     /// Whether the group may run: it is not held back on another device. For policies with an order of their own.
@@ -298,6 +320,7 @@ macro_rules! policies {
 
 policies! {
     Hpf = 1, hpf, "HPF", reads: [Priority], work_conserving: true;
+    Hhpf = 2, hhpf, "HHPF", reads: [Priority], work_conserving: false;
     Up = 4, up, "UP", reads: [Utilization Timeslice], work_conserving: true;
 }
 

@@ -31,7 +31,12 @@ proptest! {
     }
 
     #[test]
-    fn up_and_policies_that_change_keep_the_rules_that_hold_for_every_policy(steps in steps(120)) {
+    fn hhpf_does_what_the_plain_model_says(steps in steps(120)) {
+        run(World::under(PolicyKind::Hhpf), steps);
+    }
+
+    #[test]
+    fn policies_that_change_keep_the_rules_that_hold_for_every_policy(steps in steps(120)) {
         run(World::new(Scheduler::new(PolicyKind::Up, world::settings())), steps);
     }
 

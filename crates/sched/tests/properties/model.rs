@@ -28,7 +28,7 @@ type Urgency = fn(i64, Facts) -> i64;
 /// The policies under which only the most urgent run.
 pub(crate) fn urgency_under(policy: Option<PolicyKind>) -> Option<Urgency> {
     match policy? {
-        PolicyKind::Hpf => Some(|priority, _| priority),
+        PolicyKind::Hpf | PolicyKind::Hhpf => Some(|priority, _| priority),
         _ => None,
     }
 }
@@ -36,6 +36,8 @@ pub(crate) fn urgency_under(policy: Option<PolicyKind>) -> Option<Urgency> {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     urgency: Option<Urgency>,
+    /// Whether all devices count as one, as under HHPF.
+    is_machine_wide: bool,
     clients: BTreeMap<ClientId, (GroupId, Option<i64>)>,
     facts: BTreeMap<ClientId, Facts>,
     queues: BTreeMap<QueueId, Queue>,
@@ -107,6 +109,7 @@ impl Model {
     /// Computes anew what does not depend on the policy: who is ready, who shares a device.
     pub(crate) fn settle(&mut self, scheduler: &Scheduler, hung: &BTreeSet<QueueId>, now: Time) {
         self.urgency = urgency_under(scheduler.policy());
+        self.is_machine_wide = scheduler.policy() == Some(PolicyKind::Hhpf);
         self.settle_phases(scheduler, hung, now);
         self.settle_contention(now);
     }
@@ -162,7 +165,8 @@ impl Model {
             let unit = (self.clients[&queue.client].0, queue.device);
             let as_active = |unit: (GroupId, DeviceId)| self.priority(unit).max(self.urgent(unit.0));
             let own = as_active(unit);
-            let mut others = self.active.keys().filter(|other| other.1 == unit.1 && other.0 != unit.0);
+            let mut others = (self.active.keys())
+                .filter(|other| (other.1 == unit.1 || self.is_machine_wide) && other.0 != unit.0);
             let by_priority = self.urgency.is_some();
             let may_be_preempted = self.active.contains_key(&unit)
                 && others.any(|other| !by_priority || as_active(*other) > own);
@@ -179,7 +183,7 @@ impl Model {
             let waits = |group: GroupId| {
                 self.urgent(group) > Some(-256)
                     && !self.running.contains(&group)
-                    && self.ready_devices(group).contains(&queue.device)
+                    && self.meets(group, queue.device)
             };
             let runs = !suspended && self.ready_devices(unit.0).contains(&queue.device);
             let awaited = scheduler.is_awaited(queue.client, queue.device);
@@ -222,6 +226,11 @@ impl Model {
         }
     }
 
+    /// Whether the group, which is ready, holds others back on this device.
+    fn meets(&self, group: GroupId, device: DeviceId) -> bool {
+        self.is_machine_wide || self.ready_devices(group).contains(&device)
+    }
+
     /// Over all devices: the most urgent group first, unless one that is more urgent runs on one of its devices.
     fn who_runs(&self) -> BTreeSet<GroupId> {
         let mut order: Vec<(i64, GroupId)> =
@@ -230,9 +239,7 @@ impl Model {
         let mut runs = BTreeSet::new();
         for &(urgent, group) in order.iter().rev().filter(|(urgent, _)| *urgent > -256) {
             let denied = self.ready_devices(group).into_iter().any(|device| {
-                runs.iter().any(|&other| {
-                    self.urgent(other) > Some(urgent) && self.ready_devices(other).contains(&device)
-                })
+                runs.iter().any(|&other| self.urgent(other) > Some(urgent) && self.meets(other, device))
             });
             if !denied {
                 runs.insert(group);
@@ -253,7 +260,7 @@ impl Model {
         if urgent.is_some() && !self.running.contains(&group) {
             return true;
         }
-        let tops = self.running.iter().filter(|&&other| self.ready_devices(other).contains(&device));
+        let tops = self.running.iter().filter(|&&other| self.meets(other, device));
         let top = tops.filter_map(|&other| self.urgent(other)).max();
         !self.ready_devices(group).contains(&device) && self.priority(unit).max(urgent) < top
     }

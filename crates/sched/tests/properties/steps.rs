@@ -20,7 +20,8 @@ pub(crate) enum Step {
     ClientFact(u32, Fact),
     /// From now on the queue's numbers stand still, or move.
     Hang(u64, bool),
-    Repolicy,
+    /// Another policy, by its place among all of them.
+    Repolicy(usize),
 }
 
 /// Up to `most` steps, each with whether a decision follows it.
@@ -55,6 +56,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (client.clone(), hint).prop_map(|(c, hint)| Step::ClientHint(c, hint)),
         1 => (client, fact).prop_map(|(c, fact)| Step::ClientFact(c, fact)),
         2 => (queue, any::<bool>()).prop_map(|(q, hangs)| Step::Hang(q, hangs)),
-        1 => Just(Step::Repolicy),
+        1 => (0..64usize).prop_map(Step::Repolicy),
     ]
 }

@@ -42,9 +42,9 @@ impl World {
     /// Under any policy; one of the table is changed now and then for another one.
     pub(crate) fn new(scheduler: Scheduler) -> World {
         World {
-            scheduler,
             model: Model::default(),
             known: None,
+            scheduler,
             now: Time::ZERO,
             wake: None,
             told: BTreeMap::new(),
@@ -66,7 +66,7 @@ impl World {
                 let _ = if hangs { self.hung.insert(queue) } else { self.hung.remove(&queue) };
                 return;
             }
-            Step::Repolicy => return self.repolicy(),
+            Step::Repolicy(n) => return self.repolicy(n),
             Step::Join(client, group) => {
                 Event::ClientJoined { client: ClientId(client), group: GroupId(group) }
             }
@@ -99,12 +99,11 @@ impl World {
         self.scheduler.handle(event, self.now);
     }
 
-    /// The same policy again where the model knows it, else another one of the table.
-    fn repolicy(&mut self) {
-        let Some(policy) = self.scheduler.policy() else { return };
-        let mut others = POLICIES.iter().filter(|info| info.work_conserving).cycle();
-        let next = others.by_ref().find(|info| info.kind == policy).and_then(|_| others.next());
-        self.scheduler.set_policy(self.known.or(next.map(|info| info.kind)).unwrap_or(policy));
+    /// The same policy again where the model knows it, else any of the table.
+    fn repolicy(&mut self, n: usize) {
+        if self.scheduler.policy().is_some() {
+            self.scheduler.set_policy(self.known.unwrap_or(POLICIES[n % POLICIES.len()].kind));
+        }
     }
 
     /// Whoever is named before a queue becomes ready is held back by the next decision.
@@ -217,8 +216,13 @@ impl World {
     }
 
     /// Among groups that are ready and connected by devices, somebody is held back nowhere, or what somebody launched before is still on a
-    /// device.
+    /// device. Under a policy that looks at the whole machine, that connects all devices.
     fn check_somebody_runs(&self) {
+        let policy = self.scheduler.policy();
+        let is_machine_wide = policy == Some(PolicyKind::Hhpf);
+        if !is_machine_wide && policy.is_some_and(|policy| !policy.info().work_conserving) {
+            return;
+        }
         let mut ready: BTreeMap<GroupId, (BTreeSet<DeviceId>, i64, bool, bool)> = BTreeMap::new();
         for queue in (1..=10).filter_map(|n| self.scheduler.queue(QueueId(n))).filter(|queue| queue.ready) {
             let (devices, priority, held, ends) =
@@ -234,7 +238,7 @@ impl World {
         for (devices, _, held, ends) in ready.into_values() {
             let (mut together, mut runs) = (devices, !held || ends);
             components.retain(|(other, other_runs)| {
-                let apart = other.is_disjoint(&together);
+                let apart = other.is_disjoint(&together) && !is_machine_wide;
                 if !apart {
                     together.extend(other);
                     runs |= other_runs;
