@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Policy(command::policy::Policy),
     Config(command::config::Config),
     Status(command::status::Status),
+    Sim(command::sim::Sim),
     Doctor(command::doctor::Doctor),
     #[command(hide = true)]
     Probe(command::probe::Probe),

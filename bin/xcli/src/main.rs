@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Policy(policy) => policy.execute(&context),
         Command::Config(config) => config.execute(&context),
         Command::Status(status) => status.execute(&context),
+        Command::Sim(sim) => sim.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
         Command::Probe(probe) => probe.execute(&context),
     };

@@ -7,4 +7,5 @@ pub(crate) mod list;
 pub(crate) mod policy;
 pub(crate) mod probe;
 pub(crate) mod run;
+pub(crate) mod sim;
 pub(crate) mod status;
