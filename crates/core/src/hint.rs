@@ -72,9 +72,9 @@ hints! {
     /// Gaps between its commands up to this long are none; -1 for the server's grace.
     Gap = 6, "gap", "XSCHED_AUTO_XQUEUE_GAP", "us", -1..=100_000, -1;
     /// With a laxity: priority until it is over.
-    LaxPriority = 7, "lax_priority", "XSCHED_AUTO_XQUEUE_LAX_PRIORITY", "", -256..=255, -255;
+    LaxPriority = 7, "lax_priority", "XSCHED_AUTO_XQUEUE_LAX_PRIORITY", "", -255..=255, -255;
     /// With a laxity: priority when it is over; as priority if not given.
-    CriticalPriority = 8, "critical_priority", "XSCHED_AUTO_XQUEUE_CRITICAL_PRIORITY", "", -256..=255, 0;
+    CriticalPriority = 8, "critical_priority", "XSCHED_AUTO_XQUEUE_CRITICAL_PRIORITY", "", -255..=255, 0;
     /// How many deadlines run side by side; the most that anybody on the device gave holds for all.
     Kdeadline = 9, "kdeadline", "XSCHED_AUTO_XQUEUE_KDEADLINE", "", 1..=65_536, 1;
 }

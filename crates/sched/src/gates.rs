@@ -73,7 +73,8 @@ impl Scheduler {
             freed = device.draining.is_empty();
         }
         let runs = is_open || unit.is_draining;
-        let awaited = is_open && device.waiting_since.is_some() || unit.is_draining;
+        let is_awaited = device.waiting_since.is_some() || windowed && self.policy.goes_by_ready_times();
+        let awaited = is_open && is_awaited || unit.is_draining;
         if runs != unit.running_since.is_some() {
             let run = account(unit, runs, now);
             if let Place::Ready(priority) = unit.place

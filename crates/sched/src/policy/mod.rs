@@ -4,8 +4,12 @@
 //! per device among the groups that are ready there. All the rest, which is the same for every policy, is the scheduler's:
 //! grace, leases, groups that span devices, `max_suspend`, groups of `PRIORITY_NO_EXECUTE`. Absent: clocks, threads, I/O.
 
+mod awf;
+mod chpf;
 mod hhpf;
 mod hpf;
+mod kedf;
+mod lax;
 mod up;
 
 use crate::state::Readies;
@@ -16,8 +20,12 @@ use std::time::Duration;
 use xsched_core::text::{Expected, Value};
 use xsched_core::{ClientId, DeviceId, FactKind, Facts, GroupId, HintKind, Hints, Time};
 
+pub use awf::Awf;
+pub use chpf::Chpf;
 pub use hhpf::Hhpf;
 pub use hpf::Hpf;
+pub use kedf::Kedf;
+pub use lax::Lax;
 pub use up::Up;
 
 /// Decides, per device, which of the ready groups run.
@@ -77,6 +85,12 @@ pub trait Policy: Send + fmt::Debug {
     /// Whether runs follow one another: a run lasts until what was launched in it is done, so that the group counts as running for a while
     /// after its gate was closed, and the next one begins then; at the latest after [`Settings::handover`](crate::Settings::handover).
     fn takes_turns(&self) -> bool {
+        false
+    }
+
+    /// Whether it depends on when queues become ready. Groups that share a device then tell at once when they are done, which is else not asked
+    /// of them unless somebody waits.
+    fn goes_by_ready_times(&self) -> bool {
         false
     }
 
@@ -321,7 +335,11 @@ macro_rules! policies {
 policies! {
     Hpf = 1, hpf, "HPF", reads: [Priority], work_conserving: true;
     Hhpf = 2, hhpf, "HHPF", reads: [Priority], work_conserving: false;
+    Chpf = 3, chpf, "CHPF", reads: [], wants: [CpuPriority], work_conserving: true;
     Up = 4, up, "UP", reads: [Utilization Timeslice], work_conserving: true;
+    Kedf = 7, kedf, "KEDF", reads: [Deadline Kdeadline Priority], work_conserving: true;
+    Lax = 8, lax, "LAX", reads: [Laxity LaxPriority CriticalPriority Priority], work_conserving: true;
+    Awf = 9, awf, "AWF", reads: [Priority], wants: [ActiveWindow], work_conserving: true;
 }
 
 impl PolicyKind {

@@ -36,6 +36,26 @@ proptest! {
     }
 
     #[test]
+    fn chpf_does_what_the_plain_model_says(steps in steps(120)) {
+        run(World::under(PolicyKind::Chpf), steps);
+    }
+
+    #[test]
+    fn awf_does_what_the_plain_model_says(steps in steps(120)) {
+        run(World::under(PolicyKind::Awf), steps);
+    }
+
+    #[test]
+    fn kedf_keeps_the_rules_that_hold_for_every_policy(steps in steps(120)) {
+        run(World::new(Scheduler::new(PolicyKind::Kedf, world::settings())), steps);
+    }
+
+    #[test]
+    fn lax_keeps_the_rules_that_hold_for_every_policy(steps in steps(120)) {
+        run(World::new(Scheduler::new(PolicyKind::Lax, world::settings())), steps);
+    }
+
+    #[test]
     fn policies_that_change_keep_the_rules_that_hold_for_every_policy(steps in steps(120)) {
         run(World::new(Scheduler::new(PolicyKind::Up, world::settings())), steps);
     }

@@ -29,6 +29,8 @@ type Urgency = fn(i64, Facts) -> i64;
 pub(crate) fn urgency_under(policy: Option<PolicyKind>) -> Option<Urgency> {
     match policy? {
         PolicyKind::Hpf | PolicyKind::Hhpf => Some(|priority, _| priority),
+        PolicyKind::Chpf => Some(|_, facts| facts.cpu_priority.into()),
+        PolicyKind::Awf => Some(|priority, facts| priority + 10_000 * i64::from(facts.has_active_window)),
         _ => None,
     }
 }

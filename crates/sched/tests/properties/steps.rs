@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..=100i64).prop_map(|u| Hint::new(HintKind::Utilization, u).unwrap()),
         1 => (-1..20_000i64).prop_map(|us| Hint::new(HintKind::Deadline, us).unwrap()),
         1 => (-1..20_000i64).prop_map(|us| Hint::new(HintKind::Laxity, us).unwrap()),
-        1 => (-256..3i64).prop_map(|p| Hint::new(HintKind::CriticalPriority, p).unwrap()),
+        1 => (-255..3i64).prop_map(|p| Hint::new(HintKind::CriticalPriority, p).unwrap()),
         1 => (1..4i64).prop_map(|k| Hint::new(HintKind::Kdeadline, k).unwrap()),
     ];
     let fact =
