@@ -73,7 +73,9 @@ impl Scheduler {
             freed = device.draining.is_empty();
         }
         let runs = is_open || unit.is_draining;
-        let is_awaited = device.waiting_since.is_some() || windowed && self.policy.goes_by_ready_times();
+        let top = unit.ready.first().and_then(|(_, queue)| self.tables.queues.get(queue));
+        let is_awaited = device.waiting_since.is_some()
+            || top.is_some_and(|queue| self.policy.goes_by_ready_time(&queue.hints));
         let awaited = is_open && is_awaited || unit.is_draining;
         if runs != unit.running_since.is_some() {
             let run = account(unit, runs, now);

@@ -281,6 +281,17 @@ impl Scheduler {
         self.tables.groups.get(&group).is_some_and(|group| group.granted)
     }
 
+    /// What an operator should know about a client on a device: what the policy has promised, or refused, to its group.
+    pub fn remark(&self, client: ClientId, device: DeviceId) -> Option<String> {
+        self.policy.remark(device, self.group_of(client)?)
+    }
+
+    /// The groups that there is something else to say of than before, where, and what that is.
+    pub fn take_news(&mut self) -> impl Iterator<Item = (GroupId, DeviceId, String)> + '_ {
+        let news = self.policy.take_news().into_iter();
+        news.filter_map(|(device, group)| Some((group, device, self.policy.remark(device, group)?)))
+    }
+
     /// What is known of a queue.
     pub fn queue(&self, id: QueueId) -> Option<QueueView> {
         let queue = self.tables.queues.get(&id)?;

@@ -2,10 +2,11 @@
 //!
 //! A queue's deadline is the time when it became ready and its deadline hint. Of a group, the earliest deadline of its ready queues counts.
 //! k is the `kdeadline` hint, the largest one that any group with queues on the device has given; 1 if none has. Groups without a
-//! deadline run if there are fewer than k with one: those of the highest priority, side by side.
+//! deadline run if there are fewer than k that can meet one: those of the highest priority, side by side.
 //!
-//! Who is still ready when his deadline comes has missed it, and nothing mends that: he gets another one, as far off again, so that the
-//! others meet theirs, and one that never rests shares the device with them. Absent: any promise. Who promises is EDF.
+//! Who is still ready when his deadline comes has missed it, and nothing mends that: until he has rested he goes behind those who can still
+//! meet theirs, and shares with others that missed theirs. So one miss does not make the next ones, and who never rests keeps nobody from
+//! his deadline. Absent: any promise. Who promises is EDF.
 
 use super::{Decision, DeviceView, HeldIdle, Policy, Rank, Subject, Unit};
 use std::collections::BTreeMap;
@@ -19,27 +20,30 @@ pub struct Kedf {
     given: BTreeMap<DeviceId, BTreeMap<GroupId, usize>>,
 }
 
-/// Ranks of queues with a deadline are above this, those of others below.
-const WITH_DEADLINE: i64 = i64::MAX / 2;
+/// Ranks of queues that can meet their deadlines are above this, ...
+const IN_TIME: i64 = i64::MAX / 2;
+/// ... those that missed theirs have this one, and those of others are below.
+const MISSED: i64 = IN_TIME;
 
 impl Policy for Kedf {
     fn rank(&self, queue: &Subject<'_>, now: Time) -> Rank {
         let (Some(length), Some(ready_since)) = (length(queue.hints), queue.ready_since) else {
             return queue.hints.priority().into();
         };
-        let missed = now.since(ready_since).as_nanos() / length.as_nanos();
-        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-        let deadline = ready_since + length.saturating_mul(missed).saturating_add(length);
+        let deadline = ready_since + length;
+        if deadline <= now {
+            return MISSED.into();
+        }
         let nanos = i64::try_from(deadline.as_nanos()).unwrap_or(i64::MAX);
-        // The earlier, the sooner; times of centuries fit in the half above `WITH_DEADLINE`.
-        Rank { urgency: i64::MAX - nanos.min(WITH_DEADLINE - 1), until: Some(deadline) }
+        // The earlier, the sooner; times of a century fit in the half above `IN_TIME`.
+        Rank { urgency: i64::MAX - nanos.min(IN_TIME), until: Some(deadline) }
     }
 
     fn decide(&self, device: &DeviceView<'_>, _now: Time, decision: &mut Decision) {
         let k = self.k(device.device());
         let mut ready = device.ready().peekable();
         while decision.run.len() < k
-            && let Some(unit) = ready.next_if(|unit| unit.priority > WITH_DEADLINE)
+            && let Some(unit) = ready.next_if(|unit| unit.priority > IN_TIME)
         {
             decision.run.push(unit.group);
         }
@@ -66,8 +70,8 @@ impl Policy for Kedf {
         }
     }
 
-    fn goes_by_ready_times(&self) -> bool {
-        true
+    fn goes_by_ready_time(&self, hints: &Hints) -> bool {
+        hints.get(HintKind::Deadline) >= 0
     }
 }
 

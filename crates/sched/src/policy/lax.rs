@@ -10,7 +10,7 @@
 use super::hpf;
 use super::{Decision, DeviceView, Policy, Rank, Subject};
 use std::time::Duration;
-use xsched_core::{HintKind, Time};
+use xsched_core::{HintKind, Hints, Time};
 
 /// Laxity.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Policy for Lax {
         other > own
     }
 
-    fn goes_by_ready_times(&self) -> bool {
-        true
+    fn goes_by_ready_time(&self, hints: &Hints) -> bool {
+        hints.get(HintKind::Laxity) >= 0
     }
 }

@@ -6,6 +6,7 @@
 
 mod awf;
 mod chpf;
+mod edf;
 mod hhpf;
 mod hpf;
 mod kedf;
@@ -22,6 +23,7 @@ use xsched_core::{ClientId, DeviceId, FactKind, Facts, GroupId, HintKind, Hints,
 
 pub use awf::Awf;
 pub use chpf::Chpf;
+pub use edf::Edf;
 pub use hhpf::Hhpf;
 pub use hpf::Hpf;
 pub use kedf::Kedf;
@@ -88,9 +90,10 @@ pub trait Policy: Send + fmt::Debug {
         false
     }
 
-    /// Whether it depends on when queues become ready. Groups that share a device then tell at once when they are done, which is else not asked
-    /// of them unless somebody waits.
-    fn goes_by_ready_times(&self) -> bool {
+    /// Whether it matters when a group becomes ready whose most urgent queue has these hints. It then tells whenever it is done, which is else not
+    /// asked of it unless somebody waits.
+    fn goes_by_ready_time(&self, hints: &Hints) -> bool {
+        let _ = hints;
         false
     }
 
@@ -98,6 +101,17 @@ pub trait Policy: Send + fmt::Debug {
     /// For policies that keep accounts beyond [`Unit::run_time`]. A policy that takes over is told who runs, and since when.
     fn on_run(&mut self, device: DeviceId, group: GroupId, run: Run, now: Time) {
         let _ = (device, group, run, now);
+    }
+
+    /// What an operator should know about the group on the device: what it was promised, or refused.
+    fn remark(&self, device: DeviceId, group: GroupId) -> Option<String> {
+        let _ = (device, group);
+        None
+    }
+
+    /// Those about whom [`Policy::remark`] says something else than before. They are taken out; asked after each decision.
+    fn take_news(&mut self) -> Vec<(DeviceId, GroupId)> {
+        Vec::new()
     }
 
     /// The group has no queue on the device any more: forget it.
@@ -340,6 +354,7 @@ policies! {
     Kedf = 7, kedf, "KEDF", reads: [Deadline Kdeadline Priority], work_conserving: true;
     Lax = 8, lax, "LAX", reads: [Laxity LaxPriority CriticalPriority Priority], work_conserving: true;
     Awf = 9, awf, "AWF", reads: [Priority], wants: [ActiveWindow], work_conserving: true;
+    Edf = 64, edf, "EDF", reads: [Deadline Utilization Priority], work_conserving: true;
 }
 
 impl PolicyKind {

@@ -51,6 +51,11 @@ proptest! {
     }
 
     #[test]
+    fn edf_keeps_the_rules_that_hold_for_every_policy(steps in steps(120)) {
+        run(World::new(Scheduler::new(PolicyKind::Edf, world::settings())), steps);
+    }
+
+    #[test]
     fn lax_keeps_the_rules_that_hold_for_every_policy(steps in steps(120)) {
         run(World::new(Scheduler::new(PolicyKind::Lax, world::settings())), steps);
     }
