@@ -45,6 +45,7 @@ pub(crate) enum Command {
     List(command::list::List),
     Hint(command::hint::Hint),
     Policy(command::policy::Policy),
+    Rules(command::rules::Rules),
     Config(command::config::Config),
     Status(command::status::Status),
     Sim(command::sim::Sim),
@@ -85,6 +86,13 @@ impl FromArgMatches for HintFlags {
 /// Reads a level, as settings do.
 pub(crate) fn level(text: &str) -> Result<Level, Expected> {
     xsched_core::text::Value::parse(text)
+}
+
+/// Reads the name of a hint.
+pub(crate) fn kind(text: &str) -> Result<HintKind, Expected> {
+    let known = HINTS.iter().find(|info| info.name == text).map(|info| info.kind);
+    let names = || HINTS.iter().map(|info| info.name).collect::<Vec<_>>().join(" ");
+    known.ok_or_else(|| Expected::new(format!("one of {}", names())))
 }
 
 /// Reads text that must not be empty.

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::List(list) => list.execute(&context),
         Command::Hint(hint) => hint.execute(&context),
         Command::Policy(policy) => policy.execute(&context),
+        Command::Rules(rules) => rules.execute(&context),
         Command::Config(config) => config.execute(&context),
         Command::Status(status) => status.execute(&context),
         Command::Sim(sim) => sim.execute(&context),

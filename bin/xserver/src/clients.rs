@@ -1,6 +1,7 @@
 //! One attached guest: who it is, its page, and what the server knows of the page.
 
 use crate::devices::Devices;
+use crate::told::Told;
 use std::fmt;
 use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId, Time};
@@ -8,6 +9,7 @@ use xsched_ipc::page::{Slot, Tag};
 use xsched_ipc::peer::Credentials;
 use xsched_ipc::server::{Control, GuestPage, Newcomer};
 use xsched_queue::gate::{Epoch, GateWord, Stale, Verdict};
+use xsched_rules::Class;
 
 /// An attached guest.
 #[derive(Debug)]
@@ -19,8 +21,12 @@ pub(crate) struct Guest {
     pub(crate) group: GroupId,
     pub(crate) group_name: Option<String>,
     pub(crate) page: GuestPage,
-    /// The priority that it asked for and may not have, as long as nobody has given it another one.
+    /// The priority that it was started with and may not have.
     pub(crate) refused_priority: Option<i64>,
+    /// Its hints, by who gave them.
+    pub(crate) told: Told,
+    /// What the rules make of it.
+    pub(crate) class: Class,
     /// So many came at once that nothing is logged of this one.
     pub(crate) is_unlogged: bool,
     epoch: Epoch,
@@ -68,6 +74,8 @@ impl Guest {
             group_name: hello.group,
             page,
             refused_priority: None,
+            told: Told::default(),
+            class: Class::default(),
             is_unlogged: false,
             epoch: hello.epoch,
             devices: Vec::new(),
@@ -204,6 +212,11 @@ impl Guest {
 impl Known {
     pub(crate) fn new(queue: QueueId, device: DeviceId, tag: Tag) -> Known {
         Known { queue, device, level: tag.level, generation: tag.generation }
+    }
+
+    /// The same with the level that its slot says now.
+    pub(crate) fn at(self, level: Level) -> Known {
+        Known { level, ..self }
     }
 
     /// Whether this is the queue that the slot's tag says.

@@ -4,11 +4,12 @@ use crate::clients::Guest;
 use crate::guests::Guests;
 use crate::logbook::Kind;
 use crate::rights::Rights;
+use crate::rulebook::line_of;
 use std::collections::BTreeMap;
-use xsched_core::hint::unread;
-use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
+use xsched_core::hint::{HINTS, unread};
+use xsched_core::status::{ClientStatus, QueueStatus, RulesStatus, ServerStatus};
 use xsched_core::text::Value;
-use xsched_core::{ClientId, Event, Hint, HintKind, QueueId, Time};
+use xsched_core::{ClientId, Hint, HintKind, HintSource, QueueId, Time};
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::peer::Credentials;
 use xsched_sched::{POLICIES, PolicyKind};
@@ -30,10 +31,10 @@ impl Default for Listing {
     }
 }
 
-/// What is answered: one reply, or a list, which is made bit by bit because it may be long.
+/// What is answered: a reply with what belongs to it, or a list, which is made bit by bit because it may be long.
 #[derive(Debug)]
 pub(crate) enum Answered {
-    Reply(Reply),
+    Replies(Vec<Reply>),
     List(Listing),
 }
 
@@ -50,9 +51,15 @@ pub(crate) fn answer(
         Request::Status => Ok(Reply::Server(status(guests, rights, who))),
         Request::Policy => Ok(policy(guests)),
         Request::SetPolicy { name } => set_policy(guests, rights, who, &name, now),
-        Request::Hint { target, kind, value } => hint(guests, rights, who, target, (kind, value), now),
+        Request::Hint { target, kind, value } => hint(guests, rights, who, target, (kind, Some(value)), now),
+        Request::Unset { target, kind } => hint(guests, rights, who, target, (kind, None), now),
+        Request::Rules => return Answered::Replies(rules(guests, rights)),
+        Request::ReloadRules => match reload_rules(guests, rights, who) {
+            Ok(()) => return Answered::Replies(rules(guests, rights)),
+            Err(why) => Err(why),
+        },
     };
-    Answered::Reply(done.unwrap_or_else(Reply::Refused))
+    Answered::Replies(vec![done.unwrap_or_else(Reply::Refused)])
 }
 
 impl Listing {
@@ -123,36 +130,93 @@ fn hint(
     rights: &Rights,
     who: &Credentials,
     target: Target,
-    (kind, value): (HintKind, i64),
+    (kind, value): (HintKind, Option<i64>),
     now: Time,
 ) -> Result<Reply, String> {
-    let hint = Hint::new(kind, value).map_err(|expected| format!("{value} is not valid; {expected}"))?;
+    let read = |value| Hint::new(kind, value).map_err(|expected| format!("{value} is not valid; {expected}"));
+    let hint = value.map(read).transpose()?;
     let (targets, name) = resolve(guests, &target)?;
     for (_, owner) in &targets {
-        rights.check_hint(who, *owner, hint)?;
-    }
-    let mut count = 0;
-    for (client, _) in targets {
-        match target {
-            Target::Queue(queue) => {
-                guests.scheduler.handle(Event::QueueHint { queue, hint }, now);
-                count += 1;
-            }
-            Target::Client(_) | Target::Pid(_) => {
-                guests.scheduler.handle(Event::ClientHint { client, hint }, now);
-                if let Some(guest) = guests.table.get_mut(&client).filter(|_| kind == HintKind::Priority) {
-                    guest.refused_priority = None;
-                }
-                count += guests.scheduler.queues_of(client).count() as u32;
-            }
+        match hint {
+            Some(hint) => rights.check_hint(who, *owner, hint)?,
+            None => rights.check_process(who, *owner)?,
         }
     }
+    let source = if rights.is_trusted(who) { HintSource::Operator } else { HintSource::User };
+    let (mut count, mut covered) = (0, None);
+    for (client, _) in targets {
+        let queue = match target {
+            Target::Queue(queue) => Some(queue),
+            Target::Client(_) | Target::Pid(_) => None,
+        };
+        guests.tell(client, kind, now, |told| match (queue, hint) {
+            (Some(queue), Some(hint)) => told.set_queue(queue, source, hint),
+            (Some(queue), None) => drop(told.unset_queue(queue, source, kind)),
+            (None, Some(hint)) => told.set(source, hint),
+            (None, None) => drop(told.unset(source, kind)),
+        });
+        count += queue.map_or_else(|| guests.scheduler.queues_of(client).count() as u32, |_| 1);
+        let rule = hint.and_then(|_| stronger_rule(guests, client, kind, source));
+        covered = covered.or(rule);
+    }
     if guests.log.admits(Kind::Change, who.uid, now) {
-        tracing::info!("{} of {name} set to {value} by uid {} pid {}", kind.info().name, who.uid, who.pid);
+        let change = value.map_or_else(|| "taken back".into(), |value| format!("set to {value}"));
+        tracing::info!("{} of {name} {change} by uid {} pid {}", kind.info().name, who.uid, who.pid);
     }
     let policy = guests.scheduler.policy().map(PolicyKind::info);
-    let note = policy.filter(|policy| !policy.reads.contains(&kind)).map(|policy| unread(policy.name, kind));
-    Ok(Reply::Done { count, note })
+    let is_unread = |policy: &&xsched_sched::PolicyInfo| hint.is_some() && !policy.reads.contains(&kind);
+    let unread = policy.filter(is_unread).map(|policy| unread(policy.name, kind));
+    let notes: Vec<String> = covered.into_iter().chain(unread).collect();
+    Ok(Reply::Done { count, note: (!notes.is_empty()).then(|| notes.join("; ")) })
+}
+
+/// What to say to whoever is less than a rule.
+fn stronger_rule(guests: &Guests, client: ClientId, kind: HintKind, source: HintSource) -> Option<String> {
+    let guest = guests.table.get(&client)?;
+    let (value, held) = guest.told.held(kind);
+    let line = line_of(&guest.class, kind).filter(|_| held > source)?;
+    let place = guests.rules.place(line);
+    Some(format!("{} stays {value}: the rule {place} goes before what its user says", kind.info().name))
+}
+
+/// The rules in force, each in a reply of its own.
+fn rules(guests: &Guests, rights: &Rights) -> Vec<Reply> {
+    // Long lists of patterns are cut, so that each fits into its packet.
+    const LONGEST: usize = 4096;
+    let mut processes: BTreeMap<u32, u32> = BTreeMap::new();
+    for line in guests.table.values().flat_map(|guest| &guest.class.lines) {
+        *processes.entry(*line).or_default() += 1;
+    }
+    let reads = guests.scheduler.policy().map(|policy| policy.info().reads).unwrap_or_default();
+    let count = |line| processes.get(&line).copied().unwrap_or(0);
+    let RulesStatus { file, rules, notes } = guests.rules.status(rights, reads, count);
+    let rules = rules.into_iter().map(|mut rule| {
+        if let Some((end, _)) = rule.whom.char_indices().nth(LONGEST) {
+            rule.whom.truncate(end);
+            rule.whom.push('…');
+        }
+        Reply::Rule(rule)
+    });
+    let notes = notes.into_iter().take(20).collect();
+    rules.chain([Reply::Rules(RulesStatus { file, rules: Vec::new(), notes })]).collect()
+}
+
+fn reload_rules(guests: &mut Guests, rights: &Rights, who: &Credentials) -> Result<(), String> {
+    // Enough to mend a file by; a packet holds no more than so much text.
+    const SHOWN: usize = 20;
+    rights.check_server(who)?;
+    guests.reload_rules().map_err(|problems| {
+        let lines: Vec<String> = problems
+            .iter()
+            .take(SHOWN)
+            .map(|problem| problem.to_string().chars().take(1000).collect())
+            .collect();
+        let more = match problems.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!("\nand {more} more"),
+        };
+        format!("{}{more}\nthe rules stay as they were", lines.join("\n"))
+    })
 }
 
 /// The processes that are meant, with their users, and a name for the log.
@@ -186,10 +250,13 @@ fn client_status(
     slot: usize,
 ) -> (ClientStatus, Option<usize>) {
     let scheduler = &guests.scheduler;
-    let hints = |queue: QueueId| -> BTreeMap<HintKind, i64> {
-        let hints = scheduler.queue(queue).map(|view| view.hints).unwrap_or_default();
-        let given = hints.iter().map(|hint| (hint.kind(), hint.value()));
-        [(HintKind::Priority, hints.priority())].into_iter().chain(given).collect()
+    // Those that somebody gave, and the priority.
+    let held = |queue: QueueId| {
+        let all = HINTS.iter().map(|info| (info.kind, guest.told.held_by(queue, info.kind)));
+        let is_shown = |(kind, (_, source)): &(HintKind, (i64, HintSource))| {
+            *kind == HintKind::Priority || *source != HintSource::Default
+        };
+        all.filter(is_shown).collect::<Vec<_>>()
     };
     let mut found = guest.queues_from(slot);
     let queues = found.by_ref().take(STRETCH).filter_map(|(_, known, slot)| {
@@ -205,7 +272,10 @@ fn client_status(
             launched: slot.activity.snapshot().launched(),
             completed: slot.completed.load(std::sync::atomic::Ordering::Relaxed),
             suspensions: scheduler.suspensions(client, known.device),
-            hints: hints(known.queue),
+            hints: held(known.queue).into_iter().map(|(kind, (value, _))| (kind, value)).collect(),
+            origins: (held(known.queue).into_iter())
+                .map(|(kind, _)| (kind, guests.origin(client, known.queue, kind)))
+                .collect(),
         })
     });
     let status = ClientStatus {
@@ -215,7 +285,12 @@ fn client_status(
         program: guest.program.clone(),
         group: guest.group,
         group_name: guest.group_name.clone(),
-        refused_priority: guest.refused_priority,
+        refused_priority: guest.refused_priority.filter(|_| {
+            let (_, source) = guest.told.held(HintKind::Priority);
+            source == HintSource::Environment
+        }),
+        level_limit: guests.limit(guest.class.level),
+        threshold: guests.limit(guest.class.threshold),
         queues: queues.collect(),
     };
     (status, found.next().map(|(slot, ..)| slot))

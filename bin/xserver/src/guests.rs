@@ -9,10 +9,11 @@ use crate::groups::Groups;
 use crate::logbook::Logbook;
 use crate::numbers;
 use crate::quota::Quota;
+use crate::rulebook::Rulebook;
 use crate::scans::Scans;
 use std::collections::{BTreeMap, BTreeSet};
 use xsched_core::id::IdMap;
-use xsched_core::{ClientId, DeviceId, DeviceKey, Event, QueueId, Time};
+use xsched_core::{ClientId, DeviceId, DeviceKey, Event, HintSource, QueueId, Time};
 use xsched_ipc::page::{Edge, EdgeKind, Slot};
 use xsched_ipc::peer::Credentials;
 use xsched_ipc::server::Newcomer;
@@ -31,6 +32,11 @@ pub(crate) struct Guests {
     pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
     pub(crate) scans: Scans,
     pub(crate) log: Logbook,
+    pub(crate) rules: Rulebook,
+    /// Guests that the rules have not been asked about since they changed.
+    pub(crate) unclassified: BTreeSet<ClientId>,
+    /// Guests that have not been told their limits.
+    pub(crate) to_limit: BTreeSet<ClientId>,
     devices: Devices,
     groups: Groups,
     /// Slots that are read: each costs memory, of ours and of the page, whether or not a queue lives there.
@@ -49,6 +55,9 @@ impl Guests {
             unwritten: BTreeSet::new(),
             scans: Scans::default(),
             log: Logbook::default(),
+            rules: Rulebook::default(),
+            unclassified: BTreeSet::new(),
+            to_limit: BTreeSet::new(),
             devices: Devices::default(),
             groups: Groups::default(),
             quota: Quota::new("queues", 1 << 18, 1 << 17),
@@ -62,7 +71,7 @@ impl Guests {
         ClientId(numbers::next(&mut self.last_client, |number| self.table.contains_key(&ClientId(number))))
     }
 
-    /// Takes a guest in. Its queues are read by [`Guests::read_page`].
+    /// Takes a guest in. Then it is to be classified, and its queues are read by [`Guests::read_page`].
     pub(crate) fn join(
         &mut self,
         client: ClientId,
@@ -76,7 +85,7 @@ impl Guests {
         self.table.insert(client, Guest::new(link, credentials, group, newcomer));
         self.scheduler.handle(Event::ClientJoined { client, group }, now);
         for hint in hints.iter() {
-            self.scheduler.handle(Event::ClientHint { client, hint }, now);
+            self.tell(client, hint.kind(), now, |told| told.set(HintSource::Environment, hint));
         }
     }
 
@@ -84,6 +93,8 @@ impl Guests {
     pub(crate) fn leave(&mut self, client: ClientId, now: Time) -> Option<Guest> {
         let guest = self.table.remove(&client)?;
         self.scans.forget(client);
+        self.unclassified.remove(&client);
+        self.to_limit.remove(&client);
         guest.release();
         guest.keys().for_each(|key| self.devices.put_back(key));
         self.groups.leave(guest.credentials.uid, guest.group_name.as_deref(), guest.group);
@@ -159,13 +170,17 @@ impl Guests {
         let Some(tag) = guest.page.slot(index).map(Slot::tag) else { return Ok(()) };
         if let Some(known) = guest.known(index).filter(|known| !known.is(tag)) {
             guest.set_known(index, None);
+            guest.told.forget_queue(known.queue);
             self.places.remove(&known.queue);
             self.lingering.remove(&known.queue);
             self.scheduler.handle(Event::QueueDestroyed { queue: known.queue }, now);
         }
         let Some(tag) = tag else { return Ok(()) };
         let known = match guest.known(index) {
-            Some(known) => known,
+            Some(known) => {
+                guest.set_known(index, Some(known.at(tag.level)));
+                known
+            }
             None => {
                 let device = guest.device(client, tag.device, &mut self.devices)?;
                 self.last_queue += 1;

@@ -1,19 +1,21 @@
 //! The scheduling daemon: knows every queue of the machine and decides, by a policy, which programs may launch.
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
-//! to them, `control` what xcli asks, `logbook` keeps the log short. Deliberately absent: threads (but one in `ipc` that closes what strangers sent), waiting for
+//! to them, `classes` what they were told and by whom, `control` what xcli asks, `logbook` keeps the log short. Deliberately absent: threads (but one in `ipc` that closes what strangers sent), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod ahead;
+mod classes;
 mod clients;
 mod control;
 mod crowd;
 mod devices;
 mod groups;
 mod guests;
+mod identity;
 mod links;
 mod logbook;
 mod numbers;
@@ -21,10 +23,12 @@ mod poller;
 mod quota;
 pub mod rehearsal;
 mod rights;
+mod rulebook;
 mod scans;
 mod server;
 mod settings;
 mod signals;
+mod told;
 mod turn;
 
 use anyhow::{Context, Result};
@@ -65,7 +69,7 @@ pub fn main() -> ExitCode {
 }
 
 fn serve(settings: Settings) -> Result<()> {
-    let Settings { config, policy, sockets, port } = settings;
+    let Settings { config, policy, sockets, port, rules } = settings;
     if let Some(port) = port {
         tracing::warn!("port {port} is not used: there is no HTTP interface yet");
     }
@@ -81,9 +85,11 @@ fn serve(settings: Settings) -> Result<()> {
     };
     let rights = rights::Rights::of_this_process(config.priority_ceiling);
     let path = listener.path().to_owned();
-    let server = server::Server::new(listener, signals, Scheduler::new(policy, times), rights)?;
+    let file = rules.file().map(|file| format!(", {} rules from {file}", rules.len())).unwrap_or_default();
+    rules.notes(&rights, policy.info().reads).iter().for_each(|note| tracing::warn!("{note}"));
+    let server = server::Server::new(listener, signals, Scheduler::new(policy, times), rights, rules)?;
     tracing::info!(
-        "xserver {} on {}, policy {policy}, grace {}, lease {}, max_suspend {}",
+        "xserver {} on {}, policy {policy}, grace {}, lease {}, max_suspend {}{file}",
         env!("CARGO_PKG_VERSION"),
         path.display(),
         config.grace.show(),

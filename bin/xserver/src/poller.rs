@@ -15,8 +15,10 @@ use xsched_core::{ClientId, Time};
 pub(crate) enum Source {
     /// Somebody connects.
     Listener,
-    /// A signal came.
-    Signals,
+    /// A signal came that ends the server.
+    End,
+    /// A signal came by which the rules are read again.
+    Reload,
     /// Something came on this connection, or it is closed.
     Link(u32),
     /// The process at the other end of this connection ended.
@@ -125,7 +127,8 @@ impl Source {
     fn to_data(self) -> EventData {
         let (kind, number) = match self {
             Source::Listener => (0u64, 0),
-            Source::Signals => (1, 0),
+            Source::End => (1, 0),
+            Source::Reload => (5, 0),
             Source::Link(number) => (2, number),
             Source::Process(number) => (3, number),
             Source::Doorbell(client) => (4, client.0),
@@ -137,7 +140,8 @@ impl Source {
         let number = data.u64() as u32;
         match data.u64() >> 32 {
             0 => Some(Source::Listener),
-            1 => Some(Source::Signals),
+            1 => Some(Source::End),
+            5 => Some(Source::Reload),
             2 => Some(Source::Link(number)),
             3 => Some(Source::Process(number)),
             4 => Some(Source::Doorbell(ClientId(number))),
@@ -199,7 +203,8 @@ mod tests {
     fn sources_read_back() {
         let all = [
             Source::Listener,
-            Source::Signals,
+            Source::End,
+            Source::Reload,
             Source::Link(1),
             Source::Process(2),
             Source::Doorbell(ClientId(u32::MAX)),

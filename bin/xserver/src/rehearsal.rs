@@ -61,6 +61,7 @@ impl Rehearsal {
         newcomer.hello.hints = hints;
         let client = self.guests.new_client();
         self.guests.join(client, client.0, who, newcomer, self.now);
+        self.guests.classify(client, &self.rights, self.now);
         let read = self.guests.read_page(client, self.now);
         self.drop_if_wrong(client, read);
         self.turn();
@@ -84,7 +85,7 @@ impl Rehearsal {
     pub fn ask(&mut self, who: &Credentials, request: Request) -> Vec<Reply> {
         let mut replies = Vec::new();
         match control::answer(&mut self.guests, &self.rights, who, request, self.now) {
-            Answered::Reply(reply) => replies.push(reply),
+            Answered::Replies(all) => replies.extend(all),
             Answered::List(mut listing) => loop {
                 replies.push(listing.next(&self.guests));
                 if matches!(replies.last(), Some(Reply::Done { .. })) {

@@ -39,15 +39,9 @@ impl Rights {
 
     /// Whether it may give this hint to a process of user `owner`; otherwise why not.
     pub(crate) fn check_hint(&self, who: &Credentials, owner: u32, hint: Hint) -> Result<(), String> {
+        self.check_process(who, owner)?;
         if self.is_trusted(who) {
             return Ok(());
-        }
-        if who.uid != owner {
-            return Err(format!(
-                "user {} may steer his own processes only, and this one is of user {owner}; root and the group {} may steer all",
-                who.uid,
-                peer::SERVICE
-            ));
         }
         if let Some(most) = self.most(hint.kind()).filter(|most| hint.value() > *most) {
             return Err(format!(
@@ -62,13 +56,25 @@ impl Rights {
         Ok(())
     }
 
+    /// Whether it may steer a process of user `owner` at all; otherwise why not.
+    pub(crate) fn check_process(&self, who: &Credentials, owner: u32) -> Result<(), String> {
+        if self.is_trusted(who) || who.uid == owner {
+            return Ok(());
+        }
+        Err(format!(
+            "user {} may steer his own processes only, and this one is of user {owner}; root and the group {} may steer all",
+            who.uid,
+            peer::SERVICE
+        ))
+    }
+
     /// Whether it may change what holds for all; otherwise why not.
     pub(crate) fn check_server(&self, who: &Credentials) -> Result<(), String> {
         if self.is_trusted(who) {
             return Ok(());
         }
         Err(format!(
-            "user {} may not change the policy; root, the group {} and user {} may",
+            "user {} may not change the policy or the rules; root, the group {} and user {} may",
             who.uid,
             peer::SERVICE,
             self.own_uid
@@ -89,8 +95,14 @@ impl Rights {
         (clamped, refused)
     }
 
+    /// A hint that somebody else's rule gives to a process of his, lowered to what it may have.
+    pub(crate) fn lower(&self, who: &Credentials, hint: Hint) -> Hint {
+        let most = self.most(hint.kind()).filter(|most| hint.value() > *most && !self.is_trusted(who));
+        most.and_then(|most| Hint::new(hint.kind(), most).ok()).unwrap_or(hint)
+    }
+
     /// The highest value of a hint that ordinary users may give, where a higher one would be at the expense of others.
-    fn most(&self, kind: HintKind) -> Option<i64> {
+    pub(crate) fn most(&self, kind: HintKind) -> Option<i64> {
         match kind {
             HintKind::Priority | HintKind::LaxPriority | HintKind::CriticalPriority => Some(self.ceiling),
             // It holds for all on the device.

@@ -10,6 +10,7 @@ use crate::links::{Answer, Links, Role};
 use crate::logbook::Kind;
 use crate::poller::{Poller, Source, Wake};
 use crate::rights::Rights;
+use crate::rulebook::Rulebook;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
 use std::time::Duration;
@@ -31,8 +32,7 @@ const CLOSED: &str = "it closed the connection";
 pub(crate) struct Server {
     poller: Poller,
     listener: Listener,
-    /// Watched.
-    _signals: Signals,
+    signals: Signals,
     pulse: Pulse,
     links: Links,
     guests: Guests,
@@ -51,17 +51,21 @@ impl Server {
         signals: Signals,
         scheduler: Scheduler,
         rights: Rights,
+        rules: Rulebook,
     ) -> Result<Server> {
         let poller = Poller::new().context("epoll_create failed")?;
         poller.add(&listener, Source::Listener, Wake::Readable).context("epoll_ctl failed")?;
-        poller.add(&signals, Source::Signals, Wake::Readable).context("epoll_ctl failed")?;
+        poller.add(&signals.end, Source::End, Wake::Readable).context("epoll_ctl failed")?;
+        poller.add(&signals.reload, Source::Reload, Wake::Readable).context("epoll_ctl failed")?;
+        let mut guests = Guests::new(scheduler);
+        guests.rules = rules;
         Ok(Server {
             poller,
             listener,
-            _signals: signals,
+            signals,
             pulse: Pulse::create()?,
             links: Links::new(most_files()),
-            guests: Guests::new(scheduler),
+            guests,
             rights,
             crowd: Crowd::default(),
             beat_due: Time::ZERO,
@@ -75,7 +79,8 @@ impl Server {
         let (mut next, mut sources) = (None, Vec::new());
         while !self.is_ending {
             // Who stands in line is not waited for.
-            let until = if self.crowd.is_empty() { self.until(next) } else { Some(Time::ZERO) };
+            let is_behind = !self.crowd.is_empty() || !self.guests.unclassified.is_empty();
+            let until = if is_behind { Some(Time::ZERO) } else { self.until(next) };
             self.poller.wait(until, &mut sources).context("epoll_wait failed")?;
             for source in &sources {
                 if let Source::Doorbell(client) = source {
@@ -100,6 +105,14 @@ impl Server {
                     break;
                 }
             }
+            while let Some(client) = self.guests.unclassified.first().copied() {
+                self.guests.classify(client, &self.rights, time);
+                let now = now();
+                self.pulse.beat(now);
+                if now.since(time) > A_MOMENT {
+                    break;
+                }
+            }
             if self.beat_due <= time {
                 self.beat_due = time + HEARTBEAT_EVERY;
                 self.read_all_rings(time);
@@ -110,6 +123,7 @@ impl Server {
                 self.drop_link(link, &reason, time);
             }
             self.look_after_links(time);
+            self.limit_guests();
             next = self.turn(now());
         }
         self.end();
@@ -127,7 +141,12 @@ impl Server {
     fn hear(&mut self, source: Source, time: Time) {
         match source {
             Source::Listener => self.accept(time),
-            Source::Signals => self.is_ending = true,
+            Source::End => self.is_ending = true,
+            Source::Reload => {
+                self.signals.take_reload();
+                // What is wrong is in the log.
+                let _ = self.guests.reload_rules();
+            }
             Source::Link(number) => self.hear_link(number, time),
             Source::Process(number) => self.drop_link(number, "its process ended", time),
             Source::Doorbell(client) => {
@@ -195,7 +214,10 @@ impl Server {
         let mut answer = Answer::default();
         match control::answer(&mut self.guests, &self.rights, &who, request, time) {
             Answered::List(listing) => answer.listing = Some(listing),
-            Answered::Reply(reply) => answer.outbox.extend(reply.to_packets().unwrap_or_default()),
+            Answered::Replies(replies) => {
+                let packets = replies.iter().flat_map(|reply| reply.to_packets().unwrap_or_default());
+                answer.outbox.extend(packets);
+            }
         }
         if let Err(reason) = self.links.set_control(number, answer, &self.poller) {
             return self.drop_link(number, &reason, time);
@@ -233,6 +255,7 @@ impl Server {
             guest.refused_priority = refused_priority;
             guest.is_unlogged = !self.guests.log.admits(Kind::Life, who.uid, time);
         }
+        self.guests.classify(client, &self.rights, time);
         if let Some(guest) = self.guests.table.get(&client).filter(|guest| !guest.is_unlogged) {
             let name = guest.group_name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
             tracing::info!("attached {client} {guest} uid {} group {}{name}", who.uid, guest.group);
@@ -323,6 +346,17 @@ impl Server {
         if self.links.has_fresh() {
             for number in self.links.silent(time) {
                 self.drop_link(number, "it did not say what it wants", time);
+            }
+        }
+    }
+
+    /// Tells guests what they may use at most, as far as there is room for it; the others in a later turn.
+    fn limit_guests(&mut self) {
+        for client in std::mem::take(&mut self.guests.to_limit) {
+            let limits = self.guests.limits_of(client);
+            let link = self.guests.table.get(&client).and_then(|guest| self.links.get(guest.link));
+            if link.is_some_and(|link| !link.connection.limit(limits)) {
+                self.guests.to_limit.insert(client);
             }
         }
     }

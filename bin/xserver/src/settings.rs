@@ -3,6 +3,7 @@
 //! Flags derive from `core::config::KEYS`. Unlike a guest, which warns and goes on, the server does not start with a setting that it cannot
 //! use: all problems are listed at once.
 
+use crate::rulebook::{self, Rulebook};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) sockets: Vec<PathBuf>,
     /// The port of an HTTP interface, as users of other versions give it.
     pub(crate) port: Option<u16>,
+    pub(crate) rules: Rulebook,
 }
 
 /// The command line.
@@ -95,12 +97,14 @@ impl Settings {
         let runtime_dir =
             env.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR").map(|(_, dir)| Path::new(dir));
         let sockets = xsched_ipc::address::candidates(config.socket.as_deref(), runtime_dir);
-        match policy {
-            Ok(policy) if problems.is_empty() => {
-                Ok(Settings { config, policy, sockets, port: matches.get_one("PORT").copied() })
+        let rules = Rulebook::open(config.rules.as_deref(), Path::new(rulebook::FILE));
+        match (policy, rules) {
+            (Ok(policy), Ok(rules)) if problems.is_empty() => {
+                Ok(Settings { config, policy, sockets, port: matches.get_one("PORT").copied(), rules })
             }
-            policy => {
+            (policy, rules) => {
                 problems.extend(policy.err());
+                problems.extend(rules.err().into_iter().flatten());
                 Err(problems)
             }
         }

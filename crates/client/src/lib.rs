@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xsched_core::Hint;
-use xsched_core::status::{ClientStatus, ServerStatus};
+use xsched_core::status::{ClientStatus, RulesStatus, ServerStatus};
+use xsched_core::{Hint, HintKind};
 use xsched_ipc::control::{self, ControlConnection, Reply, Request};
 
 pub use xsched_ipc::Error as IpcError;
@@ -133,6 +133,32 @@ impl Client {
         }
     }
 
+    /// Takes back a hint that was set from outside; answers how many queues it reached, and what the asker should know about it.
+    pub fn unset(&mut self, target: Target, kind: HintKind) -> Result<(u32, Option<String>), Error> {
+        const WHAT: &str = "taking back a hint";
+        match self.ask(WHAT, &Request::Unset { target, kind })? {
+            (_, Reply::Done { count, note }) => Ok((count, note)),
+            (_, other) => Err(self.unexpected(WHAT, &other)),
+        }
+    }
+
+    /// The rules in force.
+    pub fn rules(&mut self) -> Result<RulesStatus, Error> {
+        self.ask_rules("its rules", &Request::Rules)
+    }
+
+    /// Has the server read its rules again; answers those that are in force then.
+    pub fn reload_rules(&mut self) -> Result<RulesStatus, Error> {
+        self.ask_rules("reading its rules again", &Request::ReloadRules)
+    }
+
+    fn ask_rules(&mut self, what: &'static str, request: &Request) -> Result<RulesStatus, Error> {
+        match self.ask(what, request)? {
+            (_, Reply::Rules(rules)) => Ok(rules),
+            (_, other) => Err(self.unexpected(what, &other)),
+        }
+    }
+
     /// The policy in force, and those there are.
     pub fn policy(&mut self) -> Result<Policies, Error> {
         self.ask_policies("its policy", &Request::Policy)
@@ -161,6 +187,7 @@ impl Client {
     fn unexpected(&self, what: &'static str, reply: &Reply) -> Error {
         let answer = match reply {
             Reply::Client(_) => "a client",
+            Reply::Rule(_) | Reply::Rules(_) => "its rules",
             Reply::Server(_) => "its status",
             Reply::Policy { .. } => "its policy",
             Reply::Done { .. } => "\"done\"",

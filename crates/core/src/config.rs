@@ -5,7 +5,7 @@
 //! module parses; reading the environment and files is left to `runtime::config` and `bin/*`.
 
 use crate::hint::{HINTS, Hint, Hints};
-use crate::text::{Expected, Problem, Value};
+use crate::text::{self, Expected, Problem, Value};
 use crate::{Level, named_values};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -160,6 +160,8 @@ config! {
     max_suspend: Duration = Duration::from_secs(2), "XSCHED_MAX_SUSPEND", Server;
     /// Policies of turns: longest time that a turn waits until what the last one launched is done.
     handover: Duration = Duration::from_millis(100), "XSCHED_HANDOVER", Server;
+    /// Rules by which programs are classified; default: /etc/xsched/rules.toml if it is there.
+    rules: Option<PathBuf> = None, "XSCHED_RULES", Server;
     /// Highest priority that ordinary users may ask for.
     priority_ceiling: u32 = 0, "XSCHED_PRIORITY_CEILING", Server;
 }
@@ -277,34 +279,8 @@ impl Config {
 /// `; did you mean …?` if some name is close.
 fn nearest(name: &str) -> String {
     let upper = name.starts_with("XSCHED_");
-    let names = KEYS
-        .iter()
-        .map(|k| if upper { k.env } else { k.name })
-        .chain(HINTS.iter().map(|h| if upper { h.env } else { h.name }));
-    names
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(d, candidate)| *d <= 3 && *d * 3 < candidate.len())
-        .min()
-        .map(|(_, candidate)| format!("; did you mean {candidate}?"))
-        .unwrap_or_default()
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
-            let best = (diagonal + usize::from(ca != cb)).min(left + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, best);
-            left = best;
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    let keys = KEYS.iter().map(|k| if upper { k.env } else { k.name });
+    text::nearest(name, keys.chain(HINTS.iter().map(|h| if upper { h.env } else { h.name })))
 }
 
 #[cfg(test)]

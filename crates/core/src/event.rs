@@ -1,6 +1,6 @@
 //! What the scheduler is told.
 
-use crate::{ClientId, DeviceId, Fact, GroupId, Hint, Hints, QueueId};
+use crate::{ClientId, DeviceId, Fact, GroupId, Hint, HintKind, Hints, QueueId};
 
 /// One thing that happened. Events name their subjects by id only; what an id does not fit is ignored by the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,13 @@ pub enum Event {
         client: ClientId,
         /// The hint.
         hint: Hint,
+    },
+    /// A hint is taken back from a process and all its queues: the default holds.
+    ClientUnset {
+        /// Who.
+        client: ClientId,
+        /// Which.
+        kind: HintKind,
     },
     /// What the system says about a process.
     ClientFact {

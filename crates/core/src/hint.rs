@@ -4,6 +4,7 @@
 //! from it. Which policies read a hint is the policy's matter (`sched`); a hint that the current policy does not read is kept
 //! and shown.
 
+use crate::named_values;
 use crate::text::{Expected, Problem};
 
 /// What is fixed about a hint.
@@ -79,6 +80,24 @@ hints! {
     Kdeadline = 9, "kdeadline", "XSCHED_AUTO_XQUEUE_KDEADLINE", "", 1..=65_536, 1;
 }
 
+named_values! {
+    /// Who gave a hint. Of several, the value of the last one in this order holds (docs/hints.md says why).
+    pub enum HintSource {
+        /// Nobody.
+        Default = "default",
+        /// The environment that the program was started with.
+        Environment = "environment",
+        /// The program itself, through the API.
+        Program = "program",
+        /// Its user, from outside.
+        User = "user",
+        /// A rule of the operator's.
+        Rule = "rule",
+        /// The operator, from outside.
+        Operator = "operator",
+    }
+}
+
 /// What to say to whoever gives a hint that the policy in force does not read.
 pub fn unread(policy: &str, kind: HintKind) -> String {
     let name = kind.info().name;
@@ -151,6 +170,13 @@ impl Hints {
     pub fn set(&mut self, hint: Hint) {
         if let Some(slot) = self.0.get_mut(hint.kind as usize - 1) {
             *slot = Some(hint.value);
+        }
+    }
+
+    /// Takes one back.
+    pub fn unset(&mut self, kind: HintKind) {
+        if let Some(slot) = self.0.get_mut(kind as usize - 1) {
+            *slot = None;
         }
     }
 

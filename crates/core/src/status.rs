@@ -1,6 +1,6 @@
 //! What xserver shows of itself: the data behind `xcli list`, in the shape of its JSON.
 
-use crate::{ClientId, DeviceId, DeviceKey, GroupId, HintKind, Level, QueueId};
+use crate::{ClientId, DeviceId, DeviceKey, GroupId, HintKind, HintSource, Level, QueueId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -48,6 +48,12 @@ pub struct ClientStatus {
     /// The priority that it was started with and may not have: it was given a lower one, and nobody has changed that since.
     #[serde(default)]
     pub refused_priority: Option<i64>,
+    /// The highest level that it may use, if it was given one.
+    #[serde(default)]
+    pub level_limit: Option<Limit<Level>>,
+    /// The most commands that each of its queues may have in flight while somebody more urgent may come, if it was given a number.
+    #[serde(default)]
+    pub threshold: Option<Limit<u32>>,
     /// Its queues.
     pub queues: Vec<QueueStatus>,
 }
@@ -79,4 +85,50 @@ pub struct QueueStatus {
     pub suspensions: u64,
     /// Hints that hold.
     pub hints: BTreeMap<HintKind, i64>,
+    /// Where each of them came from.
+    #[serde(default)]
+    pub origins: BTreeMap<HintKind, Origin>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Who gave it.
+    pub source: HintSource,
+    /// The rule, as `FILE:LINE`, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// A limit, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit<T> {
+    /// The limit.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The rules in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesStatus {
+    /// Their file; none: there is no file, and so no rule.
+    pub file: Option<String>,
+    /// Each of them, in the order of the file.
+    pub rules: Vec<RuleStatus>,
+    /// What the operator should know: what a rule gives and nobody gets.
+    pub notes: Vec<String>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// Its line in the file.
+    pub line: u32,
+    /// Whom it matches.
+    pub whom: String,
+    /// What it gives.
+    pub what: String,
+    /// How many of the attached processes match.
+    pub processes: u32,
 }

@@ -65,6 +65,34 @@ pub fn is_printable(c: char) -> bool {
     !c.is_control() && !changes_others
 }
 
+/// `; did you mean …?` if one of these names is close.
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    (names.into_iter())
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(d, candidate)| *d <= 3 && *d * 3 < candidate.len())
+        .min()
+        .map(|(_, candidate)| format!("; did you mean {candidate}?"))
+        .unwrap_or_default()
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
+            let best = (diagonal + usize::from(ca != cb)).min(left + 1).min(*cell + 1);
+            diagonal = std::mem::replace(cell, best);
+            left = best;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
 impl Value for String {
     const EXPECTED: &'static str = "text";
     fn parse(text: &str) -> Result<Self, Expected> {

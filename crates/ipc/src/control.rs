@@ -11,7 +11,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xsched_core::status::{ClientStatus, ServerStatus};
+use xsched_core::status::{ClientStatus, RuleStatus, RulesStatus, ServerStatus};
 use xsched_core::{ClientId, HintKind, QueueId};
 
 /// One request.
@@ -31,6 +31,18 @@ pub enum Request {
         /// In the hint's unit.
         value: i64,
     },
+    /// Takes back what [`Request::Hint`] gave, as far as the asker gave it, or could have; answered like that.
+    Unset {
+        /// For whom.
+        target: Target,
+        /// Which.
+        kind: HintKind,
+    },
+    /// The rules in force: one [`Reply::Rule`] each, then [`Reply::Rules`].
+    Rules,
+    /// Reads the rules again (root, the `xsched` group and the server's own user may): as [`Request::Rules`], or [`Reply::Refused`] with
+    /// what is wrong with the file.
+    ReloadRules,
     /// The policy in force and those there are: [`Reply::Policy`].
     Policy,
     /// Changes the policy (root, the `xsched` group and the server's own user may): [`Reply::Policy`] or [`Reply::Refused`].
@@ -58,6 +70,10 @@ pub enum Target {
 pub enum Reply {
     /// One process; more follow.
     Client(ClientStatus),
+    /// One rule; more follow.
+    Rule(RuleStatus),
+    /// The rules; each came before, so there are none in it on the way.
+    Rules(RulesStatus),
     /// The server.
     Server(ServerStatus),
     /// The policy in force, and all there are with their help lines.
@@ -114,6 +130,7 @@ impl ControlConnection {
     fn ask_for(&self, request: &Request, most: usize) -> Result<(Vec<ClientStatus>, Reply), Error> {
         self.send(request)?;
         let mut clients: Vec<ClientStatus> = Vec::new();
+        let mut rules = Vec::new();
         let mut length = 0;
         loop {
             let (reply, bytes) = self.receive_some()?;
@@ -126,6 +143,8 @@ impl ControlConnection {
                     Some(last) => last.queues.extend(part.queues),
                     None => clients.push(part),
                 },
+                Reply::Rule(rule) => rules.push(rule),
+                Reply::Rules(end) => return Ok((clients, Reply::Rules(RulesStatus { rules, ..end }))),
                 end => return Ok((clients, end)),
             }
         }
@@ -215,6 +234,7 @@ mod tests {
             completed: 0,
             suspensions: 0,
             hints: Default::default(),
+            origins: Default::default(),
         };
         let status = ClientStatus {
             client: ClientId(1),
@@ -224,6 +244,8 @@ mod tests {
             group: GroupId(1),
             group_name: None,
             refused_priority: None,
+            level_limit: None,
+            threshold: None,
             queues: (0..3000).map(queue).collect(),
         };
         let packets = Reply::Client(status).to_packets().unwrap();
@@ -256,6 +278,8 @@ mod tests {
             group: GroupId(1),
             group_name: None,
             refused_priority: None,
+            level_limit: None,
+            threshold: None,
             queues: Vec::new(),
         };
         let packets = Reply::Client(status).to_packets().unwrap();

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::process::Resource;
 use std::path::Path;
 use std::time::Duration;
-use xsched_core::{ClientId, Hints};
+use xsched_core::{ClientId, Hints, Limits};
 use xsched_queue::gate::Epoch;
 
 pub use crate::heartbeat::{Heartbeat, now};
@@ -56,6 +56,8 @@ pub enum Link {
     Up,
     /// Others wait until this process is idle, and the server does not know that it is: find out.
     Look,
+    /// What this process may use at most from now on.
+    Limits(Limits),
     /// The connection is over, with the server's reason if it gave one.
     Down(Option<String>),
 }
@@ -145,6 +147,9 @@ impl Session {
             Ok(None) => Link::Up,
             Ok(Some(mut packet)) => match packet.bytes().and_then(open) {
                 Ok((Kind::Look, _)) => Link::Look,
+                Ok((Kind::Limits, body)) => {
+                    wire::LimitsBody::parse(body).map_or(Link::Down(None), Link::Limits)
+                }
                 Err(Error::Refused(reason)) => Link::Down(Some(reason)),
                 _ => Link::Down(None),
             },

@@ -139,6 +139,22 @@ impl Slot {
         tag
     }
 
+    /// Guest: the queue that lives here can be preempted so far from now on. Returns whether that is news; not if another one lives here.
+    pub fn set_level(&self, generation: u32, level: Level) -> bool {
+        let mut word = self.tag.load(Ordering::Acquire);
+        loop {
+            let Some(tag) = Tag::from_word(word) else { return false };
+            if tag.generation != generation || tag.level == level {
+                return false;
+            }
+            let new = Tag { level, ..tag }.to_word();
+            match self.tag.compare_exchange(word, new, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
     /// Guest: the queue moves out.
     pub fn vacate(&self) {
         self.tag.fetch_and(!u64::from(u32::MAX), Ordering::AcqRel);
@@ -228,6 +244,21 @@ mod tests {
         assert_eq!(slot.occupy(2, Level::Block).generation, first.generation + 1);
         slot.tag.store(0x0000_0001_0000_ff01, Ordering::Relaxed);
         assert_eq!(slot.tag(), None, "device 255 is not one");
+    }
+
+    #[test]
+    fn a_level_is_changed_for_the_queue_that_is_meant_and_no_other() {
+        let slot = page().unwrap().slot(6).unwrap();
+        assert!(!slot.set_level(0, Level::Block), "nobody lives there");
+        let tag = slot.occupy(2, Level::Interrupt);
+        assert!(
+            slot.set_level(tag.generation, Level::Block) && !slot.set_level(tag.generation, Level::Block)
+        );
+        assert_eq!(slot.tag(), Some(Tag { level: Level::Block, ..tag }));
+        assert!(!slot.set_level(tag.generation + 1, Level::Interrupt));
+        slot.vacate();
+        assert!(!slot.set_level(tag.generation, Level::Interrupt));
+        assert_eq!(slot.tag(), None);
     }
 
     #[test]

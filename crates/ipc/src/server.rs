@@ -17,7 +17,7 @@ use rustix::net::SocketFlags;
 use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use xsched_core::ClientId;
+use xsched_core::{ClientId, Limits};
 use xsched_hal::RemoteControl;
 
 pub use crate::dispose::is_stuck;
@@ -184,6 +184,11 @@ impl Connection {
     /// Asks a guest to find out whether it is idle, if there is room for it: it will not be asked twice.
     pub fn ask_to_look(&self) {
         let _ = self.try_send(&wire::packet(Kind::Look, &[]), &[]);
+    }
+
+    /// Tells a guest what it may use at most, if there is room for it; false if not.
+    pub fn limit(&self, limits: Limits) -> bool {
+        self.try_send(&wire::LimitsBody::to_packet(limits), &[]).unwrap_or(false)
     }
 
     /// Says why the connection ends, if there is room for it.

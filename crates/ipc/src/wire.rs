@@ -5,12 +5,12 @@
 //! header and [`Kind::Refused`] are the same in every version, so that any two versions can tell each other that they do not fit.
 
 use xsched_core::text::{is_printable, printable};
-use xsched_core::{Hint, HintKind, Hints};
+use xsched_core::{Hint, HintKind, Hints, Level, Limits};
 use xsched_queue::gate::Epoch;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything behind the header, the page's layout apart.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The largest packet, in bytes.
 pub const MAX_PACKET: usize = 64 * 1024;
 /// File descriptors that come with one packet at most; the kernel closes what is more.
@@ -36,6 +36,8 @@ pub enum Kind {
     Reply = 5,
     /// Server to guest: others wait until you are idle, and you have not said so: find out. No body.
     Look = 6,
+    /// Server to guest: what you may use at most; a [`LimitsBody`].
+    Limits = 7,
 }
 
 /// A guest introduces itself.
@@ -74,6 +76,16 @@ pub struct Welcome {
     pub client: u32,
 }
 
+/// Limits as a packet has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct LimitsBody {
+    /// Number of the level; 0 for no limit.
+    pub level: u32,
+    /// 0 for no limit.
+    pub threshold: u32,
+}
+
 /// What is wrong with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Garbage {
@@ -108,6 +120,7 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
         4 => Some(Kind::Request),
         5 => Some(Kind::Reply),
         6 => Some(Kind::Look),
+        7 => Some(Kind::Limits),
         _ => None,
     };
     match kind {
@@ -203,6 +216,28 @@ impl Welcome {
     }
 }
 
+impl LimitsBody {
+    /// As a packet.
+    pub fn to_packet(limits: Limits) -> Vec<u8> {
+        let level = limits.level.map_or(0, |level| level.number().into());
+        let body = LimitsBody { level, threshold: limits.threshold.unwrap_or(0) };
+        packet(Kind::Limits, body.as_bytes())
+    }
+
+    /// Reads the body of a packet.
+    pub fn parse(body: &[u8]) -> Result<Limits, Garbage> {
+        let body = LimitsBody::read_from_bytes(body).map_err(|_| Garbage::Field("the limits' length"))?;
+        let level = match body.level {
+            0 => None,
+            number => {
+                let level = u8::try_from(number).ok().and_then(Level::from_number);
+                Some(level.ok_or(Garbage::Field("the limit's level"))?)
+            }
+        };
+        Ok(Limits { level, threshold: Some(body.threshold).filter(|threshold| *threshold > 0) })
+    }
+}
+
 const MAGIC: u32 = u32::from_le_bytes(*b"XSch");
 /// Length of a text, or count of fds, of something that is not there.
 const NONE: u32 = u32::MAX;
@@ -291,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn limits_read_back_and_a_level_that_there_is_not_is_refused() {
+        let all = Limits { level: Some(Level::Deactivate), threshold: Some(7) };
+        for limits in [all, Limits::default(), Limits { level: None, ..all }] {
+            let packet = LimitsBody::to_packet(limits);
+            let (kind, body) = open(&packet).unwrap();
+            assert_eq!((kind, LimitsBody::parse(body)), (Kind::Limits, Ok(limits)));
+        }
+        assert!(LimitsBody::parse(LimitsBody { level: 4, threshold: 0 }.as_bytes()).is_err());
+        assert!(LimitsBody::parse(&[0; 9]).is_err());
+    }
+
+    #[test]
     fn names_are_cut_and_cleaned_by_the_sender_and_refused_by_the_reader_otherwise() {
         let long = Hello { program: format!("a\n\u{202e}{}", "ä".repeat(300)), ..hello() };
         let packet = long.to_packet();
@@ -327,6 +374,7 @@ mod tests {
             prop_assert!(open(&bytes).is_err());
             let _ = Hello::parse(&bytes);
             let _ = Welcome::parse(&bytes);
+            let _ = LimitsBody::parse(&bytes);
             let _ = reason(&bytes);
         }
 

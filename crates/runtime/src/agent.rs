@@ -11,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
+use xsched_core::Limits;
 use xsched_core::config::OnNoServer;
 use xsched_ipc::guest::{Hello, Session};
 use xsched_ipc::heartbeat::{Heartbeat, now};
@@ -92,6 +93,7 @@ fn run(guest: &'static Guest) {
         let reason = serve(guest, &link.session).unwrap_or_else(|| "xserver is gone".into());
         guest.set_link(None);
         guest.part(epoch);
+        guest.set_limits(Limits::default());
         LINK.store(std::ptr::null_mut(), Ordering::Release);
         if guest.shared_page().fd().is_ok() && !guest.is_exiting() {
             report::once(&format!("{reason}: this program runs on unscheduled until xserver is back"));
@@ -152,6 +154,7 @@ fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
         match session.poll() {
             xsched_ipc::guest::Link::Up => {}
             xsched_ipc::guest::Link::Look => guest.watcher.wake(guest),
+            xsched_ipc::guest::Link::Limits(limits) => guest.set_limits(limits),
             xsched_ipc::guest::Link::Down(reason) => return reason,
         }
     }

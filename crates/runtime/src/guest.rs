@@ -5,11 +5,11 @@ use crate::beyond::{Beyond, SINGLE};
 use crate::queue::Queue;
 use crate::watcher::Watcher;
 use crate::{agent, config, errno, fork, report};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::config::OnNoServer;
-use xsched_core::{Config, DeviceKey, Time};
+use xsched_core::{Config, DeviceKey, Level, Limits, Time};
 use xsched_hal::HwQueue;
 use xsched_ipc::guest::SharedPage;
 use xsched_ipc::heartbeat::now;
@@ -31,6 +31,9 @@ pub struct Guest {
     attached_once: Mutex<bool>,
     attach_tried: Condvar,
     exiting: AtomicBool,
+    /// What the server allows at most, as in [`Limits`]; 0: as this program was started with.
+    level: AtomicU8,
+    threshold: AtomicU32,
     pub(crate) watcher: Watcher,
     pub(crate) beyond: Beyond,
 }
@@ -135,6 +138,8 @@ impl Guest {
             attached_once: Mutex::default(),
             attach_tried: Condvar::default(),
             exiting: AtomicBool::new(false),
+            level: AtomicU8::new(0),
+            threshold: AtomicU32::new(0),
             watcher: Watcher::default(),
             beyond: Beyond::default(),
         }
@@ -181,9 +186,29 @@ impl Guest {
             report::once(&format!("more than {SINGLE} queues: to the server, those beyond are one queue"));
             self.beyond.open(self.page(), device).into_iter().for_each(|edge| self.tell(edge));
         }
-        let level = hw.level().min(self.config.auto_xqueue_level);
-        queue.occupy(hw, device, level, in_order)?;
+        queue.occupy(hw, device, self.highest_level(), in_order)?;
+        // The server may have said something else meanwhile.
+        queue.limit_level(self.highest_level());
         Some(queue)
+    }
+
+    /// What the server, or nobody any more, allows at most.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.level.store(limits.level.map_or(0, Level::number), Ordering::SeqCst);
+        self.threshold.store(limits.threshold.unwrap_or(0), Ordering::SeqCst);
+        let level = self.highest_level();
+        self.queues().into_iter().for_each(|queue| queue.limit_level(level));
+    }
+
+    /// The highest level to use.
+    pub(crate) fn highest_level(&self) -> Level {
+        Level::from_number(self.level.load(Ordering::SeqCst)).unwrap_or(self.config.auto_xqueue_level)
+    }
+
+    /// The most commands in flight while somebody more urgent may come, if there is such a number.
+    pub(crate) fn threshold(&self) -> Option<u32> {
+        let given = self.threshold.load(Ordering::Relaxed);
+        Some(given).filter(|given| *given > 0).or(self.config.auto_xqueue_threshold)
     }
 
     /// The queue is free for another life.

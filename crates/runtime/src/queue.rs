@@ -39,6 +39,8 @@ pub struct Queue {
     /// The device's index in the page.
     device: AtomicU8,
     gate: AtomicPtr<GateWord>,
+    /// Number of the highest level that the native queue has; 0 while there is none.
+    native_level: AtomicU8,
     /// Threads that wait at the closed gate.
     at_gate: AtomicU32,
     in_order: AtomicU32,
@@ -88,6 +90,7 @@ impl Queue {
             generation: AtomicU32::new(0),
             device: AtomicU8::new(0),
             gate: AtomicPtr::new(std::ptr::from_ref(page.gate(0)?).cast_mut()),
+            native_level: AtomicU8::new(0),
             at_gate: AtomicU32::new(0),
             in_order: AtomicU32::new(0),
             last_event: AtomicU64::new(0),
@@ -97,15 +100,17 @@ impl Queue {
         })))
     }
 
-    /// A native queue moves in. Nobody launches on it yet.
+    /// A native queue moves in, to be preempted by `highest` at most. Nobody launches on it yet.
     pub(crate) fn occupy(
         &self,
         hw: Arc<dyn HwQueue>,
         device: u8,
-        level: Level,
+        highest: Level,
         in_order: bool,
     ) -> Option<()> {
         let gate = self.guest.page().gate(device)?;
+        let native = hw.level();
+        let level = native.min(highest);
         self.gate.store(std::ptr::from_ref(gate).cast_mut(), Ordering::Release);
         self.device.store(device, Ordering::Relaxed);
         self.in_order.store(u32::from(in_order), Ordering::Relaxed);
@@ -115,12 +120,22 @@ impl Queue {
             None => self.slot.occupy(device, level),
         };
         self.generation.store(tag.generation, Ordering::Release);
+        self.native_level.store(native.number(), Ordering::SeqCst);
         // Last: without a native queue, nobody looks at the rest.
         let mut inner = self.inner.lock().ok()?;
         *inner = Inner { hw: Some(hw), ..Inner::default() };
         drop(inner);
         self.tell(EdgeKind::Created);
         Some(())
+    }
+
+    /// It is preempted by `highest` at most from now on; the server hears of it. Takes no lock: this may be the agent.
+    pub(crate) fn limit_level(&self, highest: Level) {
+        let generation = self.generation.load(Ordering::Acquire);
+        let Some(native) = Level::from_number(self.native_level.load(Ordering::SeqCst)) else { return };
+        if self.slot.set_level(generation, native.min(highest)) {
+            self.tell(EdgeKind::Created);
+        }
     }
 
     /// The native queue is about to be released by its owner: nothing of ours begins to use it any more. False if something of ours may be
@@ -269,7 +284,7 @@ impl Queue {
     }
 
     fn settings(&self) -> Settings {
-        Settings { work: self.guest.config.window, threshold: self.guest.config.auto_xqueue_threshold }
+        Settings { work: self.guest.config.window, threshold: self.guest.threshold() }
     }
 
     /// The queue is ready. Returns whether the server had to be told.

@@ -140,6 +140,14 @@ impl Scheduler {
                 }
                 self.rank_client(client, now);
             }
+            Event::ClientUnset { client, kind } => {
+                let Some(state) = self.tables.clients.get_mut(&client) else { return };
+                state.hints.unset(kind);
+                for queue in state.queues.clone() {
+                    self.changes.groups.extend(self.tables.unset_hint(queue, kind));
+                }
+                self.rank_client(client, now);
+            }
             Event::ClientFact { client, fact } => {
                 let state = self.tables.clients.get_mut(&client);
                 if state.is_some_and(|state| state.facts.set(fact)) {

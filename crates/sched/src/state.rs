@@ -333,6 +333,14 @@ impl Tables {
         Some(group)
     }
 
+    /// Takes a hint back from one queue, which had it from whomever; answers its group.
+    pub(crate) fn unset_hint(&mut self, id: QueueId, kind: HintKind) -> Option<GroupId> {
+        let default = Hint::new(kind, kind.info().default).ok()?;
+        let group = self.set_hint(id, default, GivenTo::Process);
+        self.queues.get_mut(&id)?.hints.unset(kind);
+        group
+    }
+
     /// Sets the phase of one queue and keeps the indexes in order; answers its group.
     pub(crate) fn set_phase(&mut self, id: QueueId, phase: Phase, now: Time) -> Option<GroupId> {
         let queue = self.queues.get_mut(&id)?;

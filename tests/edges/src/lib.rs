@@ -9,6 +9,7 @@ mod input;
 mod message;
 mod page;
 mod program;
+mod rules;
 mod server;
 mod settings;
 mod socket;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "server", run: server::run, seeds: server::seeds },
     Target { name: "settings", run: settings::run, seeds: settings::seeds },
     Target { name: "program", run: program::run, seeds: program::seeds },
+    Target { name: "rules", run: rules::run, seeds: rules::seeds },
     Target { name: "text", run: text::run, seeds: text::seeds },
 ];
 

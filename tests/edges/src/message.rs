@@ -1,11 +1,15 @@
 //! Messages as bytes, without a socket. What is read is what a message of ours says, and it is written back the same.
 
 use crate::Seed;
-use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
-use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Hint, HintKind, Hints, Level, QueueId};
+use xsched_core::status::{ClientStatus, Limit, Origin, QueueStatus, RuleStatus, RulesStatus, ServerStatus};
+use xsched_core::{
+    ClientId, DeviceId, DeviceKey, GroupId, Hint, HintKind, HintSource, Hints, Level, Limits, QueueId,
+};
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::page::LAYOUT;
-use xsched_ipc::wire::{self, Control, Hello, Kind, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, Welcome};
+use xsched_ipc::wire::{
+    self, Control, Hello, Kind, LimitsBody, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, Welcome,
+};
 use xsched_queue::gate::Epoch;
 
 pub(crate) fn run(data: &[u8]) {
@@ -15,6 +19,7 @@ pub(crate) fn run(data: &[u8]) {
         Ok((Kind::Refused, body)) => reason(body),
         Ok((Kind::Request, body)) => request(body),
         Ok((Kind::Reply, body)) => reply(body),
+        Ok((Kind::Limits, body)) => limits(body),
         Ok((Kind::Look, _)) | Err(_) => {}
     }
 }
@@ -30,6 +35,13 @@ fn hello(body: &[u8]) {
     assert!(packet.len() <= MAX_PACKET);
     let (kind, body) = wire::open(&packet).expect("a packet of ours");
     assert_eq!((kind, Hello::parse(body)), (Kind::Hello, Ok(hello)));
+}
+
+fn limits(body: &[u8]) {
+    let Ok(limits) = LimitsBody::parse(body) else { return };
+    let packet = LimitsBody::to_packet(limits);
+    let (kind, body) = wire::open(&packet).expect("a packet of ours");
+    assert_eq!((kind, LimitsBody::parse(body)), (Kind::Limits, Ok(limits)));
 }
 
 fn reason(body: &[u8]) {
@@ -93,11 +105,15 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("hint-queue", hint(Target::Queue(QueueId(1)))),
         ("hint-client", hint(Target::Client(ClientId(1)))),
         ("hint-pid", hint(Target::Pid(4711))),
+        ("unset-pid", Request::Unset { target: Target::Pid(4711), kind: HintKind::Priority }),
+        ("rules", Request::Rules),
+        ("reload-rules", Request::ReloadRules),
     ]
 }
 
 /// One of each reply.
 pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    let origin = Origin { source: HintSource::Rule, rule: Some("/etc/xsched/rules.toml:3".into()) };
     let queue = QueueStatus {
         queue: QueueId(7),
         device_id: DeviceId(1),
@@ -111,6 +127,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         completed: 8,
         suspensions: 2,
         hints: [(HintKind::Priority, 5)].into(),
+        origins: [(HintKind::Priority, origin.clone())].into(),
     };
     let client = ClientStatus {
         client: ClientId(1),
@@ -120,6 +137,8 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         group: GroupId(1),
         group_name: Some("job".into()),
         refused_priority: Some(200),
+        level_limit: Some(Limit { value: Level::Block, origin: origin.clone() }),
+        threshold: Some(Limit { value: 4, origin }),
         queues: vec![queue.clone(), queue],
     };
     let server = ServerStatus {
@@ -135,10 +154,15 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
     };
     let policy =
         Reply::Policy { current: "HPF".into(), available: vec![("HPF".into(), "the urgent first".into())] };
+    let whom = "program = \"hash*\"".into();
+    let rule = RuleStatus { line: 3, whom, what: "priority = -5".into(), processes: 1 };
+    let rules = RulesStatus { file: Some("/etc/xsched/rules.toml".into()), rules: vec![], notes: vec![] };
     vec![
         ("client", Reply::Client(client)),
         ("server", Reply::Server(server)),
         ("policies", policy),
+        ("rule", Reply::Rule(rule)),
+        ("rules", Reply::Rules(rules)),
         ("done", Reply::Done { count: 2, note: Some("kept".into()) }),
         ("refused", Reply::Refused("user 1000 may not".into())),
     ]
@@ -150,6 +174,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("hello-bare", bare_hello().to_packet()),
         ("welcome", Welcome { client: 1 }.to_packet()),
         ("look", wire::packet(Kind::Look, &[])),
+        ("limits", LimitsBody::to_packet(Limits { level: Some(Level::Block), threshold: Some(4) })),
         ("farewell", wire::packet(Kind::Refused, b"xserver is ending")),
     ];
     seeds

@@ -8,10 +8,10 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
-use xsched_core::Hints;
+use xsched_core::{Hints, Level, Limits};
 use xsched_ipc::control::{ControlConnection, Reply, Request};
 use xsched_ipc::guest::{self, Hello, Link, SharedPage};
-use xsched_ipc::wire::{self, Kind, Welcome};
+use xsched_ipc::wire::{self, Kind, LimitsBody, Welcome};
 use xsched_queue::gate::Epoch;
 
 /// Packets that one input may send.
@@ -86,9 +86,12 @@ pub(crate) fn seeds() -> Vec<Seed> {
     let welcome = encode(&Welcome { client: 7 }.to_packet(), &[8, 1]);
     let look = encode(&wire::packet(Kind::Look, &[]), &[]);
     let farewell = encode(&wire::packet(Kind::Refused, b"xserver is ending"), &[]);
+    let limits = LimitsBody::to_packet(Limits { level: Some(Level::Block), threshold: Some(4) });
+    let limits = encode(&limits, &[]);
     let to_guest = |packets: &[&[u8]]| [&[0], packets.concat().as_slice()].concat();
     let mut seeds = vec![
         ("guest-served", to_guest(&[&welcome, &look, &farewell])),
+        ("guest-limited", to_guest(&[&welcome, &limits, &farewell])),
         ("guest-refused", to_guest(&[&farewell])),
         ("guest-wrong-files", to_guest(&[&encode(&Welcome { client: 7 }.to_packet(), &[0, 0])])),
         ("guest-too-many-files", to_guest(&[&encode(&Welcome { client: 7 }.to_packet(), &[8; 20])])),

@@ -92,6 +92,11 @@ fn programs_replay() {
 }
 
 #[test]
+fn rules_replay() {
+    replay("rules");
+}
+
+#[test]
 fn texts_replay() {
     replay("text");
 }

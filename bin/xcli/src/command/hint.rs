@@ -1,6 +1,6 @@
 //! `xcli hint`: tells the scheduler something about a queue or a program that already runs.
 
-use crate::args::HintFlags;
+use crate::args::{HintFlags, kind};
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::Args;
@@ -17,6 +17,10 @@ pub(crate) struct Hint {
 
     #[command(flatten)]
     hints: HintFlags,
+
+    /// Take back what was set by `xcli hint`, so that what the program, its environment or a rule says holds again
+    #[arg(long, value_name = "HINT", value_parser = kind)]
+    unset: Vec<HintKind>,
 }
 
 #[derive(Debug, Args)]
@@ -39,7 +43,8 @@ struct TargetFlags {
 #[derive(Debug, Serialize)]
 struct Done {
     hint: HintKind,
-    value: i64,
+    /// None: taken back.
+    value: Option<i64>,
     /// How many queues it reached.
     queues: u32,
     /// What the asker should know.
@@ -49,21 +54,26 @@ struct Done {
 impl Hint {
     pub(crate) fn execute(self, context: &Context) -> Result<(), Failure> {
         let target = self.target.target()?;
-        if self.hints.0.is_empty() {
+        if self.hints.0.is_empty() && self.unset.is_empty() {
             return Err(Failure::usage(
                 "which hint? For instance --priority N; `xcli hint --help` lists all",
             ));
         }
         let mut client = context.connect()?;
         let mut done: Vec<Done> = Vec::new();
-        for hint in &self.hints.0 {
-            let (queues, note) = client.hint(target.clone(), *hint).map_err(|error| {
+        let set = self.hints.0.iter().map(|hint| (hint.kind(), Some(*hint)));
+        for (kind, hint) in set.chain(self.unset.iter().map(|kind| (*kind, None))) {
+            let asked = match hint {
+                Some(hint) => client.hint(target.clone(), hint),
+                None => client.unset(target.clone(), kind),
+            };
+            let (queues, note) = asked.map_err(|error| {
                 let mut failure = Failure::from(error);
                 // What was set stays set, so it is said.
                 failure.message.insert_str(0, &done.iter().map(Done::text).collect::<String>());
                 failure
             })?;
-            done.push(Done { hint: hint.kind(), value: hint.value(), queues, note });
+            done.push(Done { hint: kind, value: hint.map(xsched_core::Hint::value), queues, note });
         }
         context.output.result(&done, || done.iter().map(Done::text).collect())
     }
@@ -84,6 +94,8 @@ impl Done {
         let info = self.hint.info();
         let queues = if self.queues == 1 { "queue" } else { "queues" };
         let note = self.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
-        format!("{} {}{} set for {} {queues}{note}\n", info.name, self.value, info.unit, self.queues)
+        let change =
+            self.value.map_or_else(|| "taken back".to_owned(), |value| format!("{value}{} set", info.unit));
+        format!("{} {change} for {} {queues}{note}\n", info.name, self.queues)
     }
 }

@@ -7,17 +7,22 @@ use crate::failure::Failure;
 use crate::output::{Column, Table, printable, width};
 use clap::Args;
 use std::collections::BTreeMap;
-use xsched_core::HintKind;
-use xsched_core::status::{ClientStatus, QueueStatus};
+use xsched_core::status::{ClientStatus, Origin, QueueStatus};
+use xsched_core::{HintKind, HintSource};
 
 /// List the queues of all clients
 ///
 /// STATE is "running" for a queue that has work and may run, "suspended" for one that has work and is held back, "idle" for one
 /// that has none, and "idle,held" for one that has none and would be held back. LV is the preemption level: 1 block, 2
-/// deactivate, 3 interrupt. LAUNCHED counts commands, SUSP suspensions. On a terminal, lines are cut to its width; --json has
+/// deactivate, 3 interrupt. BY says who gave the priority: e the environment, p the program, u its user, r a rule, o the operator, -
+/// nobody; --hints shows all hints so. LAUNCHED counts commands, SUSP suspensions. On a terminal, lines are cut to its width; --json has
 /// everything.
 #[derive(Debug, Args)]
-pub(crate) struct List {}
+pub(crate) struct List {
+    /// Show every hint with its value and where that came from, a line for each
+    #[arg(long)]
+    hints: bool,
+}
 
 const COLUMNS: &[Column] = &[
     Column::Text("ID"),
@@ -29,6 +34,7 @@ const COLUMNS: &[Column] = &[
     Column::CutStart("DEVICE"),
     Column::Text("LV"),
     Column::Number("PRIO"),
+    Column::Text("BY"),
     Column::Text("STATE"),
     Column::Number("LAUNCHED"),
     Column::Number("SUSP"),
@@ -40,6 +46,9 @@ impl List {
         context.output.result(&clients, || {
             if clients.is_empty() {
                 return "No client is attached: start a program with `xcli run`.\n".into();
+            }
+            if self.hints {
+                return hints(&clients).render(width());
             }
             let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
             table(&clients, &user_names(&users)).render(width()) + &refusals(&clients)
@@ -59,7 +68,7 @@ fn table(clients: &[ClientStatus], users: &BTreeMap<u32, String>) -> Table {
             printable(&client.program),
             printable(&group),
         ];
-        let mut row = |cells: [String; 7]| table.row(head.iter().cloned().chain(cells).collect());
+        let mut row = |cells: [String; 8]| table.row(head.iter().cloned().chain(cells).collect());
         if client.queues.is_empty() {
             row(std::array::from_fn(|_| "-".into()));
         }
@@ -83,7 +92,7 @@ fn refusals(clients: &[ClientStatus]) -> String {
     refused.map(line).collect()
 }
 
-fn queue_cells(queue: &QueueStatus) -> [String; 7] {
+fn queue_cells(queue: &QueueStatus) -> [String; 8] {
     let priority = queue.hints.get(&HintKind::Priority).copied();
     let state = match (queue.ready, queue.suspended) {
         (true, false) => "running",
@@ -96,10 +105,62 @@ fn queue_cells(queue: &QueueStatus) -> [String; 7] {
         queue.device.to_string(),
         queue.level.number().to_string(),
         priority.unwrap_or(HintKind::Priority.info().default).to_string(),
+        letter(queue.origins.get(&HintKind::Priority).map_or(HintSource::Default, |origin| origin.source))
+            .into(),
         state.into(),
         count(queue.launched),
         count(queue.suspensions),
     ]
+}
+
+/// A source in one letter, for there is no room for more.
+fn letter(source: HintSource) -> &'static str {
+    match source {
+        HintSource::Default => "-",
+        other => other.name().get(..1).unwrap_or_default(),
+    }
+}
+
+const HINT_COLUMNS: &[Column] = &[
+    Column::Text("ID"),
+    Column::Number("PID"),
+    Column::CutEnd("PROGRAM"),
+    Column::Text("QUEUE"),
+    Column::Text("HINT"),
+    Column::Number("VALUE"),
+    Column::CutStart("FROM"),
+];
+
+/// A line for each hint of each queue, and for each limit of a client.
+fn hints(clients: &[ClientStatus]) -> Table {
+    let mut table = Table::new(HINT_COLUMNS);
+    for client in clients {
+        let mut row = |queue: String, name: &str, value: String, origin: Option<&Origin>| {
+            let head = [client.client.to_string(), client.pid.to_string(), printable(&client.program)];
+            let tail = [queue, name.into(), value, origin.map_or_else(|| "-".into(), from)];
+            table.row(head.into_iter().chain(tail).collect());
+        };
+        if let Some(limit) = &client.level_limit {
+            row("all".into(), "level", limit.value.number().to_string(), Some(&limit.origin));
+        }
+        if let Some(limit) = &client.threshold {
+            row("all".into(), "threshold", limit.value.to_string(), Some(&limit.origin));
+        }
+        for queue in &client.queues {
+            for (kind, value) in &queue.hints {
+                row(queue.queue.to_string(), kind.info().name, value.to_string(), queue.origins.get(kind));
+            }
+        }
+    }
+    table
+}
+
+/// `rule /etc/xsched/rules.toml:12`
+fn from(origin: &Origin) -> String {
+    match &origin.rule {
+        Some(rule) => format!("{} {}", origin.source, printable(rule)),
+        None => origin.source.to_string(),
+    }
 }
 
 /// A count in at most four to six characters: `9999`, `12k`, `3456k`, `12M`.
@@ -125,6 +186,7 @@ fn user_names(passwd: &str) -> BTreeMap<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xsched_core::status::Limit;
     use xsched_core::text::Value;
     use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId};
 
@@ -137,6 +199,8 @@ mod tests {
             group: GroupId(number),
             group_name: None,
             refused_priority: None,
+            level_limit: None,
+            threshold: None,
             queues,
         }
     }
@@ -155,7 +219,30 @@ mod tests {
             completed: 123_455,
             suspensions: 17,
             hints: BTreeMap::from([(HintKind::Priority, -5)]),
+            origins: BTreeMap::from([(HintKind::Priority, rule())]),
         }
+    }
+
+    fn rule() -> Origin {
+        Origin { source: HintSource::Rule, rule: Some("/etc/xsched/rules.toml:12".into()) }
+    }
+
+    #[test]
+    fn every_hint_is_shown_with_its_source() {
+        let mut one = client(1, vec![queue(1, true, true)]);
+        one.level_limit = Some(Limit { value: Level::Block, origin: rule() });
+        one.queues[0].hints.insert(HintKind::Gap, 500);
+        let environment = Origin { source: HintSource::Environment, rule: None };
+        one.queues[0].origins.insert(HintKind::Gap, environment);
+        assert_eq!(
+            hints(&[one]).render(usize::MAX),
+            "\
+ID  PID PROGRAM QUEUE HINT     VALUE FROM
+c1 4711 hashcat all   level        1 rule /etc/xsched/rules.toml:12
+c1 4711 hashcat q1    priority    -5 rule /etc/xsched/rules.toml:12
+c1 4711 hashcat q1    gap        500 environment
+"
+        );
     }
 
     #[test]
@@ -165,10 +252,10 @@ mod tests {
         assert_eq!(
             table(&clients, &users).render(usize::MAX),
             "\
-ID  PID USER  PROGRAM GROUP QUEUE DEVICE           LV PRIO STATE     LAUNCHED SUSP
-c1 4711 alice hashcat g1    q1    pci:0000:65:00.0 1    -5 suspended     123k   17
-c1 4711 alice hashcat g1    q2    pci:0000:65:00.0 1    -5 idle          123k   17
-c2 4711 alice hashcat g2    -     -                -     - -                -    -
+ID  PID USER  PROGRAM GROUP QUEUE DEVICE           LV PRIO BY STATE     LAUNCHED SUSP
+c1 4711 alice hashcat g1    q1    pci:0000:65:00.0 1    -5 r  suspended     123k   17
+c1 4711 alice hashcat g1    q2    pci:0000:65:00.0 1    -5 r  idle          123k   17
+c2 4711 alice hashcat g2    -     -                -     - -  -                -    -
 "
         );
     }

@@ -6,6 +6,7 @@ pub(crate) mod hint;
 pub(crate) mod list;
 pub(crate) mod policy;
 pub(crate) mod probe;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod sim;
 pub(crate) mod status;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::Output;
 use std::time::{Duration, Instant};
-use xsched_core::status::{ClientStatus, QueueStatus, ServerStatus};
+use xsched_core::status::{ClientStatus, QueueStatus, RuleStatus, RulesStatus, ServerStatus};
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, HintKind, Level, QueueId};
 use xsched_ipc::control::{Reply, Request, Target};
 
@@ -23,6 +23,7 @@ fn client(number: u32, queues: u64) -> ClientStatus {
         completed: 990,
         suspensions: 5,
         hints: BTreeMap::from([(HintKind::Priority, 7)]),
+        origins: Default::default(),
     };
     ClientStatus {
         client: ClientId(number),
@@ -32,6 +33,8 @@ fn client(number: u32, queues: u64) -> ClientStatus {
         group: GroupId(number),
         group_name: (number == 2).then(|| "batch".into()),
         refused_priority: None,
+        level_limit: None,
+        threshold: None,
         queues: (1..=queues).map(queue).collect(),
     }
 }
@@ -59,10 +62,10 @@ fn list_shows_every_queue_of_every_client() {
     assert_eq!(
         success(&server.ask(&["list"])),
         "\
-ID PID USER PROGRAM   GROUP QUEUE DEVICE LV PRIO STATE     LAUNCHED SUSP
-c1 101 root prog?[31m g1    q1    cpu:0  2     7 running       1000    5
-c1 101 root prog?[31m g1    q2    cpu:0  2     7 suspended     1000    5
-c2 102 root prog?[31m batch -     -      -     - -                -    -
+ID PID USER PROGRAM   GROUP QUEUE DEVICE LV PRIO BY STATE     LAUNCHED SUSP
+c1 101 root prog?[31m g1    q1    cpu:0  2     7 -  running       1000    5
+c1 101 root prog?[31m g1    q2    cpu:0  2     7 -  suspended     1000    5
+c2 102 root prog?[31m batch -     -      -     - -  -                -    -
 "
     );
     let value = success_json(&server.ask(&["--json", "list"]));
@@ -117,6 +120,46 @@ fn a_hint_reaches_the_server_in_every_spelling() {
         success_json(&server.ask(&["--json", "hint", "-x", "1", "-p", "3"])),
         json!([{"hint": "priority", "value": 3, "queues": 2, "note": "HPF does not read it"}])
     );
+}
+
+#[test]
+fn a_hint_is_taken_back_by_its_name() {
+    let server = FakeServer::start(|_| done(2, None));
+    let text = success(&server.ask(&["hint", "--pid", "99", "-u", "5", "--unset", "priority"]));
+    assert_eq!(text, "utilization 5% set for 2 queues\npriority taken back for 2 queues\n");
+    let unset = Request::Unset { target: Target::Pid(99), kind: HintKind::Priority };
+    assert_eq!(server.requests()[1..], [unset]);
+    let result = server.ask(&["hint", "--pid", "99", "--unset", "prio"]);
+    assert_eq!(result.status.code(), Some(2));
+    assert!(stderr(&result).contains("expected one of priority utilization"), "{}", stderr(&result));
+}
+
+#[test]
+fn rules_are_shown_read_again_and_checked() {
+    let rule =
+        RuleStatus { line: 3, whom: "program = \"a\"".into(), what: "priority = -5".into(), processes: 2 };
+    let rules = RulesStatus { file: Some("/r.toml".into()), rules: vec![], notes: vec![] };
+    let server = FakeServer::start(move |_| vec![Reply::Rule(rule.clone()), Reply::Rules(rules.clone())]);
+    for (arguments, request) in
+        [(&["rules"][..], Request::Rules), (&["rules", "reload"], Request::ReloadRules)]
+    {
+        let text = success(&server.ask(arguments));
+        assert!(text.starts_with("1 rule in /r.toml\n") && text.contains("   3 program = \"a\""), "{text}");
+        assert_eq!(server.requests(), [request]);
+    }
+    assert_eq!(success_json(&server.ask(&["--json", "rules"]))["rules"][0]["processes"], 2);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        server.ask(&["rules", "check", file.to_str().unwrap()])
+    };
+    let good = success(&check("[[rule]]\nuser = \"root\"\npriority = 1\n"));
+    assert!(good.contains("user = \"root\""), "{good}");
+    let bad = check("[[rule]]\nprogram = \"x\"\npriority = 300\n");
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(stderr(&bad).contains("rules.toml:3: priority: \"300\" is not valid"), "{}", stderr(&bad));
 }
 
 #[test]

@@ -186,7 +186,10 @@ fn another_version_is_refused_and_both_versions_are_named() {
     raw.send(&packet, &[]);
     assert_eq!(
         raw.farewell(),
-        "this xserver speaks version 1 and the program version 9; use one version of xsched"
+        format!(
+            "this xserver speaks version {} and the program version 9; use one version of xsched",
+            wire::VERSION
+        )
     );
     let raw = Raw::connect(&server);
     raw.send(&wire::Hello { layout: 33, ..hello() }.to_packet(), &[page().fd().unwrap()]);
@@ -234,7 +237,7 @@ fn garbage_in_the_page_ends_its_guest_only() {
     wait("low is held", || low.is_held());
     let ends = |guest: Guest, words: &str| {
         wait(words, || match guest.link() {
-            Link::Up | Link::Look => false,
+            Link::Up | Link::Look | Link::Limits(_) => false,
             Link::Down(said) => {
                 assert!(said.as_ref().is_some_and(|said| said.contains(words)), "{said:?}");
                 true

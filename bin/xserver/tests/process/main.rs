@@ -5,6 +5,7 @@ mod guest;
 mod harness;
 mod hostile;
 mod lives;
+mod rules;
 mod scheduling;
 mod somebody;
 mod storm;

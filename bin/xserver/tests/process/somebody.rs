@@ -151,8 +151,10 @@ pub(crate) fn steering() -> Vec<Request> {
             (HintKind::Deadline, 5),
         ]
         .map(|(kind, value)| Request::Hint { target: target.clone(), kind, value })
+        .into_iter()
+        .chain([Request::Unset { target, kind: HintKind::Priority }])
     });
-    hints.chain([Request::SetPolicy { name: "HPF".into() }]).collect()
+    hints.chain([Request::SetPolicy { name: "HPF".into() }, Request::ReloadRules]).collect()
 }
 
 fn lend(socket: &Path, file: std::fs::File) -> Box<dyn std::any::Any> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::config;
 use std::sync::mpsc::channel;
 use std::time::Instant;
-use xsched_core::DeviceKey;
+use xsched_core::{DeviceKey, Limits};
 use xsched_hal::{Error, HwCommand, Mark};
 use xsched_ipc::guest::SharedPage;
 use xsched_queue::gate::{Holder, Verdict};
@@ -247,6 +247,38 @@ fn somebody_more_urgent_about_then_few_launches_are_in_flight_and_more_follow_wh
     // On a slow machine that patience is over before much is done, and what follows is not marked.
     assert!(native.marks.load(Ordering::SeqCst) >= 1, "progress is marked");
     thread.join().unwrap();
+}
+
+#[test]
+fn a_threshold_given_from_outside_holds_instead_of_the_own_one_until_it_is_taken_back() {
+    let guest = guest();
+    assert_eq!((guest.threshold(), guest.highest_level()), (None, Level::Interrupt));
+    let (queue, _native) = queue(guest);
+    decree(guest, WINDOW);
+    guest.set_limits(Limits { level: Some(Level::Block), threshold: Some(1) });
+    launch(queue);
+    let waiting = launcher(queue);
+    std::thread::sleep(A_MOMENT);
+    assert!(!waiting.is_finished(), "the first one is in flight");
+    guest.set_limits(Limits::default());
+    waiting.join().unwrap();
+}
+
+#[test]
+fn a_level_given_from_outside_holds_for_queues_that_are_there_and_those_to_come() {
+    let guest = guest();
+    let (first, _native) = queue(guest);
+    let level = |queue: &Queue| queue.slot.tag().unwrap().level;
+    // The native queue has no more than that.
+    assert_eq!(level(first), Level::Block);
+    first.native_level.store(Level::Interrupt.number(), Ordering::SeqCst);
+    guest.set_limits(Limits { level: Some(Level::Deactivate), threshold: None });
+    assert_eq!(level(first), Level::Deactivate);
+    guest.set_limits(Limits::default());
+    assert_eq!(level(first), Level::Interrupt);
+    guest.set_limits(Limits { level: Some(Level::Block), threshold: None });
+    let (second, _native) = queue(guest);
+    assert_eq!([level(first), level(second)], [Level::Block; 2]);
 }
 
 #[test]

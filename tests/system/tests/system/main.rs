@@ -12,6 +12,7 @@ mod limits;
 mod policies;
 mod priorities;
 mod results;
+mod rules;
 mod server_lives;
 mod settings;
 mod soak;
