@@ -207,6 +207,21 @@ mod tests {
     }
 
     #[test]
+    fn every_hint_stands_in_its_page_with_its_unit_and_its_range() {
+        let page = include_str!("../../../docs/hints.md");
+        for info in HINTS {
+            let unit = info.unit.replace('u', "µ");
+            let start = format!("| `{}` | {unit}", info.name);
+            let row = page.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("no row begins with {start}")).replace(',', "");
+            assert!(row.contains(&format!("| {} to {} |", info.min, info.max)), "{row}");
+            let is_so =
+                row.contains(&format!("| {} |", info.default)) || info.kind == HintKind::CriticalPriority;
+            assert!(is_so, "{row}");
+        }
+    }
+
+    #[test]
     fn a_value_out_of_range_names_the_place_the_value_and_what_is_allowed() {
         let problem = Hint::parse(HintKind::Priority, "--priority", "300").unwrap_err();
         assert_eq!(

@@ -7,7 +7,7 @@
 //! ```text
 //! join c1 g1                       queue q1 c1 d1 priority=10       ready q1        idle q1
 //! leave c1                         destroy q1                       hint q1 priority=3
-//! hint c1 priority=3               policy HPF                       wait
+//! hint c1 priority=3               policy HPF                       wait            unset c1 priority
 //! fact c1 cpu=5                    fact c1 window=1
 //! hang q1        from now on its numbers stand still        mute q1     from now on probes of it are not answered
 //! move q1        its numbers move again                     probes      from now on probes are shown too
@@ -149,6 +149,10 @@ impl Runner {
                 Event::ClientHint { client: id::<ClientId>(whom)?, hint: hint(text)? }
             }
             ["hint", queue, text] => Event::QueueHint { queue: id(queue)?, hint: hint(text)? },
+            ["unset", client, name] => {
+                let kind = HINTS.iter().find(|info| info.name == name).ok_or("no such hint")?.kind;
+                Event::ClientUnset { client: id(client)?, kind }
+            }
             ["fact", client, fact] => Event::ClientFact { client: id(client)?, fact: read_fact(fact)? },
             ["policy", name] => {
                 self.scheduler.set_policy(name.parse().map_err(|e| format!("{e}"))?);

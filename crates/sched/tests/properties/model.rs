@@ -99,6 +99,12 @@ impl Model {
                     .filter(|q| q.client == client)
                     .for_each(|q| q.priority = hint.value());
             }
+            Event::ClientUnset { kind, .. } if kind != HintKind::Priority => {}
+            Event::ClientUnset { client, kind } => {
+                self.clients.entry(client).and_modify(|(_, priority)| *priority = None);
+                let queues = self.queues.values_mut().filter(|queue| queue.client == client);
+                queues.for_each(|queue| queue.priority = kind.info().default);
+            }
             Event::QueueProgress { .. } => {}
             Event::ClientFact { client, fact } => {
                 if self.clients.contains_key(&client) {

@@ -17,6 +17,7 @@ pub(crate) enum Step {
     Idle(u64),
     QueueHint(u64, Hint),
     ClientHint(u32, Hint),
+    ClientUnset(u32, HintKind),
     ClientFact(u32, Fact),
     /// From now on the queue's numbers stand still, or move.
     Hang(u64, bool),
@@ -53,7 +54,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => queue.clone().prop_map(Step::Ready),
         4 => queue.clone().prop_map(Step::Idle),
         2 => (queue.clone(), hint.clone()).prop_map(|(q, hint)| Step::QueueHint(q, hint)),
-        1 => (client.clone(), hint).prop_map(|(c, hint)| Step::ClientHint(c, hint)),
+        1 => (client.clone(), hint.clone()).prop_map(|(c, hint)| Step::ClientHint(c, hint)),
+        1 => (client.clone(), hint).prop_map(|(c, hint)| Step::ClientUnset(c, hint.kind())),
         1 => (client, fact).prop_map(|(c, fact)| Step::ClientFact(c, fact)),
         2 => (queue, any::<bool>()).prop_map(|(q, hangs)| Step::Hang(q, hangs)),
         1 => (0..64usize).prop_map(Step::Repolicy),

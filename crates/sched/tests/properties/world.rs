@@ -86,6 +86,7 @@ impl World {
             Step::Idle(queue) => Event::QueueIdle { queue: QueueId(queue) },
             Step::QueueHint(queue, hint) => Event::QueueHint { queue: QueueId(queue), hint },
             Step::ClientHint(client, hint) => Event::ClientHint { client: ClientId(client), hint },
+            Step::ClientUnset(client, kind) => Event::ClientUnset { client: ClientId(client), kind },
             Step::ClientFact(client, fact) => Event::ClientFact { client: ClientId(client), fact },
         };
         if let Event::ClientLeft { client } = event {
