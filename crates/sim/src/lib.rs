@@ -24,7 +24,7 @@ mod workload;
 
 pub use law::Law;
 pub use machine::run;
-pub use outcome::{Latencies, Outcome, Part};
+pub use outcome::{Latencies, Outcome, Part, Remark};
 pub use read::read;
 pub use timeline::{Lane, State, Timeline};
 pub use workload::{Arrivals, Change, DeviceSpec, Program, Sharing, Waits, What, Workload};

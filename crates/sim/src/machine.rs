@@ -6,7 +6,7 @@
 
 use crate::calendar::Calendar;
 use crate::device::Device;
-use crate::outcome::{Outcome, Tally};
+use crate::outcome::{Outcome, Remark, Tally};
 use crate::thread::Queue;
 use crate::timeline::{Account, Recorder};
 use crate::workload::{self, Arrivals, Workload};
@@ -213,13 +213,14 @@ impl<'a> Machine<'a> {
                     self.scheduler.set_policy(*policy);
                     self.has_news = true;
                 }
-                workload::What::Hints { program, hints } => {
+                workload::What::Program { program, hints, facts } => {
                     let clients: Vec<ClientId> = (self.clients.iter())
                         .filter(|client| client.program == *program && client.is_there)
                         .map(|client| client.id)
                         .collect();
                     for client in clients {
                         hints.iter().for_each(|&hint| self.tell(Event::ClientHint { client, hint }));
+                        facts.iter().for_each(|&fact| self.tell(Event::ClientFact { client, fact }));
                     }
                 }
             },
@@ -235,6 +236,7 @@ impl<'a> Machine<'a> {
         for hint in program.hints.iter() {
             self.tell(Event::ClientHint { client, hint });
         }
+        program.facts.iter().for_each(|&fact| self.tell(Event::ClientFact { client, fact }));
         for gate in gates {
             let device = DeviceId(self.gates[gate].device as u32 + 1);
             for queue in self.gates[gate].queues.clone() {
@@ -279,6 +281,9 @@ impl<'a> Machine<'a> {
             let mut operations = std::mem::take(&mut self.operations);
             self.wake = self.scheduler.decide(self.now, &mut operations);
             self.tally.decisions += 1;
+            for (group, device, remark) in self.scheduler.take_news() {
+                self.tally.remarks.insert((group, device), (self.now, remark));
+            }
             self.obey(&operations);
             operations.clear();
             self.operations = operations;
@@ -351,7 +356,16 @@ impl<'a> Machine<'a> {
             let worked = lines.map(|line| self.devices[device].device.worked(line, self.now)).sum();
             self.tally.add_gate(client.program, gate.client, device, worked, &gate.account);
         }
-        self.tally.finish(self.workload, self.recorder.finish())
+        let remarks = std::mem::take(&mut self.tally.remarks).into_iter();
+        let remarks = remarks.map(|((group, device), (at, text))| {
+            let client = self.clients.iter().find(|client| client.group == group);
+            let program =
+                client.map_or_else(String::new, |client| self.workload.programs[client.program].name.clone());
+            let device = self.workload.devices[device.0 as usize - 1].name.clone();
+            Remark { program, device, at: at.since(Time::ZERO), text }
+        });
+        let remarks = remarks.collect();
+        Outcome { remarks, ..self.tally.finish(self.workload, self.recorder.finish()) }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::timeline::{Account, Timeline};
 use crate::workload::Workload;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use xsched_core::HintKind;
+use xsched_core::{DeviceId, GroupId, HintKind, Time};
 use xsched_sched::PolicyKind;
 
 /// How a run came out.
@@ -26,8 +26,23 @@ pub struct Outcome {
     pub told: u64,
     /// Times that it decided.
     pub decisions: u64,
+    /// What the policy last had to say of a program, where it had.
+    pub remarks: Vec<Remark>,
     /// To draw.
     pub timeline: Timeline,
+}
+
+/// What the policy said of a program on a device: that it cannot promise a deadline, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The program's name.
+    pub program: String,
+    /// The device's.
+    pub device: String,
+    /// When.
+    pub at: Duration,
+    /// What.
+    pub text: String,
 }
 
 /// What a program got, all its processes together.
@@ -76,6 +91,8 @@ pub(crate) struct Tally {
     pub(crate) events: u64,
     pub(crate) told: u64,
     pub(crate) decisions: u64,
+    /// What the policy said last, and when.
+    pub(crate) remarks: BTreeMap<(GroupId, DeviceId), (Time, String)>,
     /// By program, nanoseconds.
     latencies: Vec<Vec<u64>>,
     pub(crate) unfinished: Vec<u64>,
@@ -94,6 +111,7 @@ impl Tally {
             events: 0,
             told: 0,
             decisions: 0,
+            remarks: BTreeMap::new(),
             latencies: vec![Vec::new(); programs],
             unfinished: vec![0; programs],
             worked: vec![BTreeMap::new(); programs],
@@ -167,6 +185,7 @@ impl Tally {
             events: self.events,
             told: self.told,
             decisions: self.decisions,
+            remarks: Vec::new(),
             timeline,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::law::Law;
 use std::time::Duration;
-use xsched_core::{Hint, Hints, Level, named_values};
+use xsched_core::{Fact, Hint, Hints, Level, named_values};
 use xsched_sched::{PolicyKind, Settings};
 
 /// Everything that decides how a run comes out.
@@ -114,6 +114,8 @@ pub struct Program {
     pub queues: u32,
     /// Given to each process.
     pub hints: Hints,
+    /// What the system says about each process.
+    pub facts: Vec<Fact>,
     /// When requests come.
     pub arrivals: Arrivals,
     /// Before the first one, or for the beginning of the period.
@@ -146,6 +148,7 @@ impl Program {
             devices: vec![0],
             queues: 1,
             hints: Hints::default(),
+            facts: Vec::new(),
             arrivals: Arrivals::Closed(Law::Constant(Duration::ZERO)),
             offset: Law::Constant(Duration::ZERO),
             commands: 1,
@@ -174,12 +177,14 @@ pub struct Change {
 pub enum What {
     /// Another policy.
     Policy(PolicyKind),
-    /// Hints of all processes of a program.
-    Hints {
+    /// All processes of a program.
+    Program {
         /// Index of the program.
         program: usize,
-        /// The new values.
+        /// Hints that it gets.
         hints: Vec<Hint>,
+        /// Facts that are others now.
+        facts: Vec<Fact>,
     },
 }
 

@@ -14,7 +14,7 @@ use xsched_core::Value;
 use xsched_core::text::Expected;
 use xsched_sched::PolicyKind;
 use xsched_sim::svg::{self, Words, short};
-use xsched_sim::{Latencies, Outcome, Part, Workload};
+use xsched_sim::{Latencies, Outcome, Part, Remark, Workload};
 
 /// Run a workload file under a policy in virtual time: what would each program get?
 ///
@@ -76,6 +76,15 @@ struct Shown<'a> {
     decisions: u64,
     programs: Vec<ShownProgram<'a>>,
     devices: Vec<ShownDevice<'a>>,
+    remarks: Vec<ShownRemark<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownRemark<'a> {
+    program: &'a str,
+    device: &'a str,
+    at_ns: u64,
+    text: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -214,6 +223,10 @@ fn text(outcome: &Outcome) -> String {
             let _ = writeln!(text, "{}: {left} not done at the end", part.name);
         }
     }
+    for remark in &outcome.remarks {
+        let Remark { program, device, at, text: said } = remark;
+        let _ = writeln!(text, "{program} on {device}: {said} (at {})", short(*at));
+    }
     let _ = writeln!(
         text,
         "policy {}, {} of virtual time, seed {}: {} events, {} decisions",
@@ -243,6 +256,7 @@ impl Shown<'_> {
             events: outcome.events,
             decisions: outcome.decisions,
             programs: outcome.programs.iter().map(ShownProgram::of).collect(),
+            remarks: outcome.remarks.iter().map(ShownRemark::of).collect(),
             devices: outcome.devices.iter().map(|(name, busy)| ShownDevice { name, busy: *busy }).collect(),
         }
     }
@@ -262,6 +276,13 @@ impl ShownProgram<'_> {
             longest_held_ns: nanos(part.longest_held),
             preemptions: part.preemptions,
         }
+    }
+}
+
+impl ShownRemark<'_> {
+    fn of(remark: &Remark) -> ShownRemark<'_> {
+        let Remark { program, device, at, text } = remark;
+        ShownRemark { program, device, at_ns: nanos(*at), text }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::workload::{Change, DeviceSpec, Program, Waits, What, Workload};
 use fields::{Fields, Reader};
 use std::time::Duration;
 use xsched_core::hint::HINTS;
-use xsched_core::{Hint, Hints, Problem};
+use xsched_core::{Fact, Hint, Hints, Problem};
 use xsched_sched::{PolicyKind, Settings};
 
 /// Processes and queues at most: what fits into memory.
@@ -143,6 +143,7 @@ fn program(mut fields: Fields<'_>, devices: &[DeviceSpec]) -> Option<Program> {
         devices: used_devices(&mut fields, devices),
         queues,
         hints: fields.table("hints").map(hints).unwrap_or_default(),
+        facts: fields.table("facts").map(facts).unwrap_or_default(),
         arrivals: arrivals.clone().unwrap_or(crate::Arrivals::Closed(zero())),
         offset: laws::law(&mut fields, "offset", false).unwrap_or_else(zero),
         commands,
@@ -198,7 +199,16 @@ fn given_hints(fields: &mut Fields<'_>) -> Vec<Hint> {
     HINTS.iter().filter_map(hint).collect()
 }
 
-/// `at`, and either a policy, or a program and its hints.
+fn facts(mut fields: Fields<'_>) -> Vec<Fact> {
+    let nice = fields.parsed("nice", "a whole number from -20 to 19", |text| {
+        text.parse().ok().filter(|nice| (-20..=19).contains(nice))
+    });
+    let window = fields.parsed("active_window", "true or false", |text| text.parse().ok());
+    fields.finish();
+    nice.map(|nice: i16| Fact::CpuPriority(-nice)).into_iter().chain(window.map(Fact::ActiveWindow)).collect()
+}
+
+/// `at`, and either a policy, or a program and its hints or facts.
 fn change(mut fields: Fields<'_>, programs: &[Program]) -> Option<Change> {
     let at = fields.needed_time("at");
     let policy = fields.value::<PolicyKind>("policy");
@@ -209,17 +219,19 @@ fn change(mut fields: Fields<'_>, programs: &[Program]) -> Option<Change> {
         fields.finish();
         given
     });
+    let facts = fields.table("facts").map(facts);
     fields.finish();
-    let what = match (policy, name, hints) {
-        (Some(policy), None, None) => What::Policy(policy),
-        (None, Some(name), Some(hints)) => {
+    let is_other = hints.is_some() || facts.is_some();
+    let what = match (policy, name, is_other) {
+        (Some(policy), None, false) => What::Policy(policy),
+        (None, Some(name), true) => {
             let Some(program) = programs.iter().position(|program| program.name == name) else {
                 let names: Vec<&str> = programs.iter().map(|program| program.name.as_str()).collect();
                 return spot.refuse(&format!("the name of a program: {}", names.join(", ")));
             };
-            What::Hints { program, hints }
+            What::Program { program, hints: hints.unwrap_or_default(), facts: facts.unwrap_or_default() }
         }
-        _ => return spot.refuse("either policy, or program and hints"),
+        _ => return spot.refuse("either policy, or program and hints or facts"),
     };
     Some(Change { at: at?, what })
 }

@@ -34,6 +34,7 @@ fn every_key_is_read() {
         device = ["gpu", "npu"]
         queues = 3
         hints = { priority = -3, utilization = 20 }
+        facts = { nice = 5, active_window = true }
         arrivals = { every = "10ms", burst = 2 }
         offset = { uniform = ["0ms", "10ms"] }
         commands = 4
@@ -56,6 +57,7 @@ fn every_key_is_read() {
         at = "2s"
         program = "b"
         hints = { priority = 1 }
+        facts = { active_window = false }
     "#;
     let workload = read("w.toml", text).unwrap();
     assert_eq!((workload.policy, workload.seed, workload.duration), (PolicyKind::Up, 7, 3_000 * MS));
@@ -66,10 +68,14 @@ fn every_key_is_read() {
         (program.devices.as_slice(), program.queues, program.hints.priority()),
         ([0, 1].as_slice(), 3, -3)
     );
+    assert_eq!(program.facts, [Fact::CpuPriority(-5), Fact::ActiveWindow(true)]);
     assert_eq!(program.arrivals, Arrivals::Periodic { every: 10 * MS, burst: 2 });
     assert_eq!(program.length, Law::Lognormal { median: 2 * MS, sigma: 0.5 });
     assert_eq!(workload.programs[1].arrivals, Arrivals::Closed(Law::List(vec![MS, 2 * MS])));
-    assert_eq!(workload.changes.len(), 2);
+    let hints = vec![Hint::new(xsched_core::HintKind::Priority, 1).unwrap()];
+    let other = What::Program { program: 1, hints, facts: vec![Fact::ActiveWindow(false)] };
+    assert_eq!(workload.changes[0].what, What::Policy(PolicyKind::Hpf));
+    assert_eq!(workload.changes[1], Change { at: 2_000 * MS, what: other });
     assert_eq!(workload.queues(), 2 * 2 * 3 + 1);
 }
 
@@ -169,5 +175,5 @@ fn names_are_given_once_and_those_that_are_used_exist() {
             .starts_with("w.toml:11: change.program: \"q\" is not valid; expected the name of a program: p"),
         "{all:#?}"
     );
-    assert!(all[3].contains("expected either policy, or program and hints"), "{all:#?}");
+    assert!(all[3].contains("expected either policy, or program and hints or facts"), "{all:#?}");
 }
