@@ -28,6 +28,7 @@ impl Scheduler {
                 false => self.hanging_together(first),
             };
             changed.retain(|device| !together.contains(device));
+            together.iter().for_each(|&device| self.policy.on_time(device, now));
             let decisions = self.ask_together(&together, now);
             let somewhere = is_machine_wide && decisions.iter().any(|(&id, d)| self.leaves_waiting(id, d));
             for (device, decision) in decisions {

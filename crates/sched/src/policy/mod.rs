@@ -5,12 +5,21 @@
 //! grace, leases, groups that span devices, `max_suspend`, groups of `PRIORITY_NO_EXECUTE`. Absent: clocks, threads, I/O.
 
 mod awf;
+mod bursts;
+mod cfs;
 mod chpf;
 mod edf;
+mod fair;
 mod hhpf;
 mod hpf;
 mod kedf;
 mod lax;
+mod mlfq;
+mod psl;
+mod pup;
+mod spup;
+mod srtf;
+mod turns;
 mod up;
 
 use crate::state::Readies;
@@ -28,7 +37,6 @@ pub use hhpf::Hhpf;
 pub use hpf::Hpf;
 pub use kedf::Kedf;
 pub use lax::Lax;
-pub use up::Up;
 
 /// Decides, per device, which of the ready groups run.
 ///
@@ -67,6 +75,11 @@ pub trait Policy: Send + fmt::Debug {
     /// [`DeviceView::top`] is that of the machine, and who runs on one device counts as holding back those who wait on another.
     fn is_machine_wide(&self) -> bool {
         false
+    }
+
+    /// The time has come to `now`, and a decision about the device follows.
+    fn on_time(&mut self, device: DeviceId, now: Time) {
+        let _ = (device, now);
     }
 
     /// The group is ready on the device, or something about it has changed. A policy that takes over is told of all.
@@ -351,10 +364,16 @@ policies! {
     Hhpf = 2, hhpf, "HHPF", reads: [Priority], work_conserving: false;
     Chpf = 3, chpf, "CHPF", reads: [], wants: [CpuPriority], work_conserving: true;
     Up = 4, up, "UP", reads: [Utilization Timeslice], work_conserving: true;
+    Pup = 5, pup, "PUP", reads: [Utilization Timeslice], work_conserving: true;
+    Spup = 6, spup, "SPUP", reads: [Utilization Timeslice], work_conserving: false;
     Kedf = 7, kedf, "KEDF", reads: [Deadline Kdeadline Priority], work_conserving: true;
     Lax = 8, lax, "LAX", reads: [Laxity LaxPriority CriticalPriority Priority], work_conserving: true;
     Awf = 9, awf, "AWF", reads: [Priority], wants: [ActiveWindow], work_conserving: true;
+    Cfs = 10, cfs, "CFS", reads: [Priority Timeslice], work_conserving: true;
+    Mlfq = 11, mlfq, "MLFQ", reads: [Timeslice], work_conserving: true;
     Edf = 64, edf, "EDF", reads: [Deadline Utilization Priority], work_conserving: true;
+    Srtf = 65, srtf, "SRTF", reads: [Timeslice], work_conserving: true;
+    Psl = 66, psl, "PSL", reads: [Utilization Timeslice], work_conserving: true;
 }
 
 impl PolicyKind {
