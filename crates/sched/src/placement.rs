@@ -38,8 +38,15 @@ impl Scheduler {
             if let Place::Ready(priority) = place {
                 unit.ready_since.get_or_insert(now);
                 let top = unit.ready.first().and_then(|(_, queue)| self.tables.queues.get(queue));
-                let seen =
-                    view(id, unit, priority, top.map_or_else(Hints::default, |queue| queue.hints), now);
+                let process = unit.process().filter(|_| !self.is_of_one_process).unwrap_or(ClientId(0));
+                let seen = view(
+                    id,
+                    process,
+                    unit,
+                    priority,
+                    top.map_or_else(Hints::default, |queue| queue.hints),
+                    now,
+                );
                 let before = device.ready.insert((Reverse(priority), id), seen.clone());
                 if before.as_ref() != Some(&seen) {
                     changed = true;
@@ -90,10 +97,10 @@ fn leave(device: &mut Device, id: GroupId, place: Place) -> bool {
     }
 }
 
-fn view(group: GroupId, unit: &UnitState, priority: i64, hints: Hints, now: Time) -> Unit {
+fn view(group: GroupId, process: ClientId, unit: &UnitState, priority: i64, hints: Hints, now: Time) -> Unit {
     Unit {
         group,
-        process: unit.process().unwrap_or(ClientId(0)),
+        process,
         priority,
         hints,
         weight: unit.weight(),

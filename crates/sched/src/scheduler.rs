@@ -50,6 +50,7 @@ pub struct Scheduler {
     pub(crate) tables: Tables,
     pub(crate) timers: Timers,
     pub(crate) changes: Changes,
+    pub(crate) is_of_one_process: bool,
     now: Time,
 }
 
@@ -85,6 +86,11 @@ impl Scheduler {
         Scheduler { kind: Some(policy), ..Scheduler::with_policy(policy.build(), settings) }
     }
 
+    /// The same for the queues of one process, each of which is a client and a group of its own: policies that go by processes count them as one.
+    pub fn within_one_process(self) -> Scheduler {
+        Scheduler { is_of_one_process: true, ..self }
+    }
+
     /// A scheduler with a policy that is not in the table.
     pub fn with_policy(policy: Box<dyn Policy>, settings: Settings) -> Scheduler {
         let least = Duration::from_millis(1);
@@ -100,6 +106,7 @@ impl Scheduler {
             tables: Tables::default(),
             timers: Timers::default(),
             changes: Changes::default(),
+            is_of_one_process: false,
             now: Time::ZERO,
         }
     }

@@ -14,6 +14,8 @@
 //! long q1        what it launches takes until ...          done q1        ... this
 //! ```
 //!
+//! `set within=process` makes all clients queues of one process, as under a local scheduler.
+//!
 //! Probes are answered at once; what is in flight when a gate is closed is done at once, except that of `long` queues. `UPDATE_TRACES=1 cargo test` writes what happens into the files; read the difference before
 //! you keep it.
 
@@ -78,6 +80,7 @@ impl Runner {
     /// The trace with the operations that really follow.
     fn run(trace: &str) -> Result<String> {
         let mut settings = Settings::default();
+        let mut within_process = false;
         let mut runner: Option<Runner> = None;
         let mut text = String::new();
         for line in trace.lines() {
@@ -86,11 +89,14 @@ impl Runner {
             }
             if line.is_empty() || line.starts_with('#') {
                 let _ = writeln!(text, "{line}");
+            } else if line == "set within=process" {
+                within_process = true;
+                let _ = writeln!(text, "{line}");
             } else if let Some(line) = line.strip_prefix("set ") {
                 read_settings(line, &mut settings).map_err(|e| format!("{line:?}: {e}"))?;
                 let _ = writeln!(text, "set {line}");
             } else {
-                let runner = runner.get_or_insert_with(|| Runner::new(settings));
+                let runner = runner.get_or_insert_with(|| Runner::new(settings, within_process));
                 // Comments stand above their event, below what happened before it.
                 let above = std::mem::take(&mut text);
                 runner.step(&above, line).map_err(|e| format!("{line:?}: {e}"))?;
@@ -99,9 +105,10 @@ impl Runner {
         Ok(runner.map_or_else(String::new, |runner| runner.text) + &text)
     }
 
-    fn new(settings: Settings) -> Runner {
+    fn new(settings: Settings, within_process: bool) -> Runner {
+        let scheduler = Scheduler::new(PolicyKind::Hpf, settings);
         Runner {
-            scheduler: Scheduler::new(PolicyKind::Hpf, settings),
+            scheduler: if within_process { scheduler.within_one_process() } else { scheduler },
             wake: None,
             numbers: BTreeMap::new(),
             hung: BTreeSet::new(),

@@ -71,6 +71,11 @@ pub trait Policy: Send + fmt::Debug {
         false
     }
 
+    /// Whether a group may be held back although nobody else wants the device: it then keeps a small window in any case.
+    fn holds_alone(&self) -> bool {
+        false
+    }
+
     /// Whether it looks at all devices of the machine at once. Then they are all decided whenever something changed on one of them,
     /// [`DeviceView::top`] is that of the machine, and who runs on one device counts as holding back those who wait on another.
     fn is_machine_wide(&self) -> bool {

@@ -222,6 +222,10 @@ impl<R: Rule> Policy for Turns<R> {
         true
     }
 
+    fn holds_alone(&self) -> bool {
+        R::MUST_BE_EARNED
+    }
+
     fn on_time(&mut self, id: DeviceId, now: Time) {
         if let Some(device) = self.devices.get_mut(&id) {
             device.count(now);

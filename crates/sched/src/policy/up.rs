@@ -2,7 +2,7 @@
 //!
 //! [Fair shares](super::fair) by weights: the sum of utilizations that a group asks for, see [`Unit::weight`]; 100 if nobody gave a hint.
 //!
-//! Absent: priorities; they decide nothing here (but a group of `PRIORITY_NO_EXECUTE` does not run). docs/design/0010
+//! Absent: priorities; they decide nothing here (but a group of `PRIORITY_NO_EXECUTE` does not run). docs/design/0010, 0019
 
 use super::Unit;
 use super::fair::{self, Fair, Terms};

@@ -10,7 +10,7 @@ use steps::{Step, steps};
 use turns::Turns;
 use world::World;
 use xsched_core::{ClientId, DeviceId, Event, GroupId, Hints, QueueId, Time};
-use xsched_sched::{PolicyKind, Scheduler};
+use xsched_sched::{POLICIES, PolicyKind, Scheduler};
 
 fn run(mut world: World, steps: Vec<(Step, bool)>) {
     for (step, decide) in steps {
@@ -61,8 +61,8 @@ proptest! {
     }
 
     #[test]
-    fn policies_that_change_keep_the_rules_that_hold_for_every_policy(steps in steps(120)) {
-        run(World::new(Scheduler::new(PolicyKind::Up, world::settings())), steps);
+    fn policies_that_change_keep_the_rules_that_hold_for_every_policy(first in 0..POLICIES.len(), steps in steps(120)) {
+        run(World::new(Scheduler::new(POLICIES[first].kind, world::settings())), steps);
     }
 
     #[test]

@@ -178,6 +178,8 @@ impl Model {
             let by_priority = self.urgency.is_some();
             let may_be_preempted = self.active.contains_key(&unit)
                 && others.any(|other| !by_priority || as_active(*other) > own);
+            let may_be_preempted = may_be_preempted
+                || scheduler.policy() == Some(PolicyKind::Spup) && self.active.contains_key(&unit);
             let windowed = scheduler.is_windowed(queue.client, queue.device);
             assert_eq!(windowed, may_be_preempted, "{unit:?}: {self:#?}");
         }

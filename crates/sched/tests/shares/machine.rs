@@ -17,26 +17,34 @@ pub(crate) enum Device {
 /// A program with one queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
+    pub(crate) priority: Option<i64>,
     pub(crate) utilization: Option<i64>,
     pub(crate) timeslice: Option<i64>,
     /// Device time of each of its kernels.
     pub(crate) kernel: Duration,
     /// The most that it launches before one is done.
     pub(crate) in_flight: usize,
-    /// It waits for each of its kernels, and then does something else for this long.
+    /// It waits for its kernels, and then does something else for this long.
     pub(crate) pause: Option<Duration>,
+    /// So many kernels it launches before it waits for them, if it waits.
+    pub(crate) burst: u64,
     pub(crate) starts: Duration,
+    /// It launches nothing more from then on.
+    pub(crate) ends: Duration,
 }
 
 impl Default for Program {
     fn default() -> Program {
         Program {
+            priority: None,
             utilization: None,
             timeslice: None,
             kernel: Duration::from_millis(1),
             in_flight: 1,
             pause: None,
+            burst: 1,
             starts: Duration::ZERO,
+            ends: Duration::MAX,
         }
     }
 }
@@ -46,6 +54,8 @@ struct Running {
     program: Program,
     client: ClientId,
     queue: QueueId,
+    /// It has told that it is idle for good.
+    is_gone: bool,
     /// When it goes on.
     next: Time,
     launched: u64,
@@ -55,6 +65,8 @@ struct Running {
     work: Duration,
     waits_since: Option<Time>,
     longest_wait: Duration,
+    /// From the wish to launch to the end of what was launched, if it waits for that.
+    responses: Vec<Duration>,
 }
 
 #[derive(Debug)]
@@ -80,13 +92,24 @@ const DEVICE: DeviceId = DeviceId(1);
 const WATCH: Duration = Duration::from_micros(200);
 
 impl Machine {
+    /// Under UP.
     pub(crate) fn new(device: Device, programs: &[Program]) -> Machine {
-        let mut scheduler = Scheduler::new(PolicyKind::Up, Settings::default());
+        Machine::under(PolicyKind::Up, device, programs)
+    }
+
+    pub(crate) fn under(policy: PolicyKind, device: Device, programs: &[Program]) -> Machine {
+        Machine::with(Scheduler::new(policy, Settings::default()), device, programs)
+    }
+
+    pub(crate) fn with(mut scheduler: Scheduler, device: Device, programs: &[Program]) -> Machine {
         let programs = (1..).zip(programs).map(|(n, &program)| {
             let (client, queue) = (ClientId(n), QueueId(u64::from(n)));
             scheduler.handle(Event::ClientJoined { client, group: GroupId(n) }, Time::ZERO);
-            let given =
-                [(HintKind::Utilization, program.utilization), (HintKind::Timeslice, program.timeslice)];
+            let given = [
+                (HintKind::Priority, program.priority),
+                (HintKind::Utilization, program.utilization),
+                (HintKind::Timeslice, program.timeslice),
+            ];
             for (kind, value) in given.into_iter().filter_map(|(kind, value)| Some((kind, value?))) {
                 let hint = Hint::new(kind, value).unwrap();
                 scheduler.handle(Event::ClientHint { client, hint }, Time::ZERO);
@@ -97,6 +120,7 @@ impl Machine {
                 program,
                 client,
                 queue,
+                is_gone: false,
                 next: Time::ZERO + program.starts,
                 launched: 0,
                 completed: 0,
@@ -104,6 +128,7 @@ impl Machine {
                 work: Duration::ZERO,
                 waits_since: None,
                 longest_wait: Duration::ZERO,
+                responses: Vec::new(),
             }
         });
         let programs = programs.collect();
@@ -133,7 +158,10 @@ impl Machine {
     /// What was done until now does not count.
     pub(crate) fn forget(&mut self) {
         self.since = self.now;
-        self.programs.iter_mut().for_each(|running| running.work = Duration::ZERO);
+        for running in &mut self.programs {
+            (running.work, running.longest_wait) = (Duration::ZERO, Duration::ZERO);
+            running.responses.clear();
+        }
     }
 
     pub(crate) fn hint(&mut self, program: usize, utilization: i64) {
@@ -150,8 +178,21 @@ impl Machine {
 
     /// For how much of the time the device worked, in percent.
     pub(crate) fn utilization(&self) -> f64 {
-        let work: Duration = self.programs.iter().map(|running| running.work).sum();
-        100.0 * work.as_secs_f64() / self.now.since(self.since).as_secs_f64()
+        self.rates().iter().sum()
+    }
+
+    /// For how much of the time it worked for each program, in percent.
+    pub(crate) fn rates(&self) -> Vec<f64> {
+        let time = self.now.since(self.since).as_secs_f64();
+        self.programs.iter().map(|running| 100.0 * running.work.as_secs_f64() / time).collect()
+    }
+
+    /// The response time of a program that waits for its kernels: the one that only this part of them exceeded.
+    pub(crate) fn response(&self, program: usize, exceeded_by: f64) -> Duration {
+        let mut all = self.programs[program].responses.clone();
+        all.sort_unstable();
+        let at = (all.len() as f64 * (1.0 - exceeded_by)) as usize;
+        all[at.min(all.len() - 1)]
     }
 
     /// How often somebody was let go on.
@@ -199,7 +240,17 @@ impl Machine {
             let event = Event::QueueProgress { queue, launched, completed };
             self.scheduler.handle(event, self.now);
         }
-        if running.next > self.now || in_flight >= running.program.in_flight {
+        let has_ended = self.now.since(Time::ZERO) >= running.program.ends;
+        if has_ended && in_flight == 0 && !running.is_gone {
+            running.is_gone = true;
+            self.scheduler.handle(Event::QueueIdle { queue }, self.now);
+            return true;
+        }
+        let has_launched_all = running.program.pause.is_some()
+            && in_flight > 0
+            && running.launched.is_multiple_of(running.program.burst);
+        if running.next > self.now || in_flight >= running.program.in_flight || has_launched_all || has_ended
+        {
             return false;
         }
         if is_held {
@@ -252,7 +303,10 @@ impl Machine {
             if running.completed < running.launched {
                 continue;
             }
-            if let Some(pause) = running.program.pause {
+            if let Some(pause) = running.program.pause
+                && running.completed.is_multiple_of(running.program.burst)
+            {
+                running.responses.push(self.now.since(running.next));
                 running.next = self.now + pause;
                 self.scheduler.handle(Event::QueueIdle { queue: running.queue }, self.now);
             } else {

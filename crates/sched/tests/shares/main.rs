@@ -1,8 +1,14 @@
-//! Utilization partition on simulated devices at Level 1: what each program gets of the device's work, whatever its kernels are like.
+//! Policies of turns on simulated devices at Level 1: what each program gets of the device's work, whatever its kernels are like. Here UP; a file
+//! each for the others.
 //!
 //! What counts is the device time of completed work, not what the policy has in its accounts.
 
+mod bursts;
+mod every;
 mod machine;
+mod nice;
+mod processes;
+mod strict;
 
 use machine::{Device, Machine, Program};
 use proptest::prelude::*;
@@ -14,6 +20,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A program that always has kernels in flight or waits at the gate.
 fn busy(utilization: i64) -> Program {
     Program { utilization: Some(utilization), kernel: MS / 10, in_flight: 10, ..Program::default() }
+}
+
+/// The same with fewer kernels, which is simulated faster.
+fn coarse(utilization: i64) -> Program {
+    Program { kernel: MS / 2, in_flight: 2, ..busy(utilization) }
 }
 
 /// Shares of 10 seconds, in percent.
@@ -147,6 +158,12 @@ fn programs() -> impl Strategy<Value = Vec<Program>> {
     prop::collection::vec(program, 2..6)
 }
 
+/// Shares by utilization, in percent.
+fn wanted(programs: &[Program]) -> Vec<f64> {
+    let sum: i64 = programs.iter().filter_map(|program| program.utilization).sum();
+    programs.iter().map(|program| 100.0 * program.utilization.unwrap_or(0) as f64 / sum as f64).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -154,14 +171,10 @@ proptest! {
     fn busy_programs_get_their_shares_and_nobody_waits_for_long(programs in programs()) {
         let mut machine = Machine::new(Device::Fair, &programs);
         machine.run(10 * SECOND);
-        let sum: i64 = programs.iter().filter_map(|program| program.utilization).sum();
-        let wanted: Vec<f64> = programs
-            .iter()
-            .map(|program| 100.0 * program.utilization.unwrap_or(0) as f64 / sum as f64)
-            .collect();
-        assert_near(&machine.shares(), &wanted, 1.0);
+        assert_near(&machine.shares(), &wanted(&programs), 1.0);
         // The end of what is in flight is seen up to 0.2 ms late, in each turn of 5 ms.
         prop_assert!(machine.utilization() > 95.0);
+        let sum: i64 = programs.iter().filter_map(|program| program.utilization).sum();
         for (program, longest) in programs.iter().zip(machine.longest_waits()) {
             // All others have had their turns until this one, with what it had in flight, is behind by a turn; and each one turn more.
             let rounds = sum as f64 / program.utilization.unwrap_or(1) as f64 + programs.len() as f64;
