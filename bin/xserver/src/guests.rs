@@ -107,6 +107,20 @@ impl Guests {
         Some(guest)
     }
 
+    /// The guest shares something with all who named it too: from now on they are suspended and resumed as one, and so are those who were with
+    /// either of them.
+    pub(crate) fn bond(&mut self, client: ClientId, what: Vec<u8>, now: Time) {
+        let Some(guest) = self.table.get(&client) else { return };
+        let Some((from, to)) = self.groups.bond(guest.credentials.uid, what, guest.group) else { return };
+        for (&client, guest) in self.table.iter_mut().filter(|(_, guest)| guest.group == from) {
+            guest.group = to;
+            self.scheduler.handle(Event::ClientMoved { client, group: to }, now);
+            if !guest.is_unlogged {
+                tracing::info!("{client} {guest} shares something with group {to}, and is in it now");
+            }
+        }
+    }
+
     /// The guest rang. An error says what is wrong with its page, and is the end of it.
     pub(crate) fn read_ring(&mut self, client: ClientId, now: Time) -> Result<(), String> {
         let Some(guest) = self.table.get(&client) else { return Ok(()) };

@@ -195,6 +195,9 @@ impl Server {
             (Ok(Some(Message::Request(request))), Role::Fresh { .. } | Role::Control(_)) => {
                 self.serve(number, request, time);
             }
+            (Ok(Some(Message::Bond(what))), Role::Guest { client, .. }) => {
+                self.guests.bond(*client, what, time);
+            }
             (Ok(Some(_)), _) => self.drop_link(number, "it sent what is not expected of it", time),
             (Err(Error::Closed), _) => self.drop_link(number, CLOSED, time),
             (Err(Error::Version { theirs }), _) => {

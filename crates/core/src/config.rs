@@ -146,6 +146,8 @@ config! {
     window: Duration = Duration::from_millis(1), "XSCHED_WINDOW", Program;
     /// Name that joins several processes into one unit of suspension.
     group: Option<String> = None, "XSCHED_GROUP", Program;
+    /// Whether processes that hand each other handles of the device's (IPC) are suspended as one: they may wait for each other.
+    join_sharers: bool = true, "XSCHED_JOIN_SHARERS", Program;
     /// The real OpenCL library; default: the one that the program would have got.
     opencl_lib: Option<PathBuf> = None, "XSCHED_OPENCL_LIB", Program;
     /// The real Level Zero loader; default: the one that the program would have got.

@@ -12,6 +12,13 @@ pub enum Event {
         /// Its unit of suspension.
         group: GroupId,
     },
+    /// A process belongs to another unit of suspension from now on: it shares something with the processes there.
+    ClientMoved {
+        /// Who.
+        client: ClientId,
+        /// Its unit of suspension.
+        group: GroupId,
+    },
     /// A process ended or was dropped; its queues are gone with it.
     ClientLeft {
         /// Who.

@@ -119,8 +119,15 @@ impl Session {
         }
     }
 
-    /// Becomes readable when the server has something to say, and hangs up when it is gone; see [`Session::poll`]. Nothing is sent on it
-    /// after the hello. `None` if the program has closed it.
+    /// Says that this process shares something with whoever says the same bytes, [`wire::MAX_BOND`] at most. Never waits; whether there was
+    /// room for it.
+    pub fn bond(&self, what: &[u8]) -> bool {
+        let packet = wire::packet(Kind::Bond, what);
+        self.socket().is_some_and(|socket| socket::try_send(socket, &packet, &[]).is_ok_and(|sent| sent))
+    }
+
+    /// Becomes readable when the server has something to say, and hangs up when it is gone; see [`Session::poll`]. Only
+    /// [`Session::bond`] sends on it after the hello. `None` if the program has closed it.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.get()
     }

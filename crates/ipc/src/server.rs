@@ -47,6 +47,8 @@ pub enum Message {
     Hello(Box<Newcomer>),
     /// To know or to change something.
     Request(Request),
+    /// To be suspended as one with all who name the same bytes.
+    Bond(Vec<u8>),
 }
 
 /// Who wants to be scheduled.
@@ -166,7 +168,8 @@ impl Connection {
         let message = match kind {
             Kind::Hello => hello(body, fds)?,
             Kind::Request if fds.0.is_empty() => Message::Request(Request::parse(body)?),
-            Kind::Request => return Err(Garbage::Field("the number of fds").into()),
+            Kind::Bond if fds.0.is_empty() => Message::Bond(wire::bond(body)?.to_vec()),
+            Kind::Request | Kind::Bond => return Err(Garbage::Field("the number of fds").into()),
             other => return Err(Garbage::Kind(other as u16).into()),
         };
         Ok(Some(message))

@@ -19,6 +19,8 @@ pub const MAX_FDS: usize = 16;
 pub const MAX_NAME: usize = 255;
 /// The longest blob of a remote control, in bytes.
 pub const MAX_BLOB: usize = 4096;
+/// The longest name of something that processes share, in bytes; the shortest has one.
+pub const MAX_BOND: usize = 128;
 
 /// What a packet is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +40,8 @@ pub enum Kind {
     Look = 6,
     /// Server to guest: what you may use at most; a [`LimitsBody`].
     Limits = 7,
+    /// Guest to server: what stands in the body is shared with others, who name it by the same bytes: be suspended as one with them.
+    Bond = 8,
 }
 
 /// A guest introduces itself.
@@ -121,6 +125,7 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
         5 => Some(Kind::Reply),
         6 => Some(Kind::Look),
         7 => Some(Kind::Limits),
+        8 => Some(Kind::Bond),
         _ => None,
     };
     match kind {
@@ -130,6 +135,11 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
         Some(kind) => Ok((kind, body)),
         None => Err(Garbage::Kind(header.kind)),
     }
+}
+
+/// The body of a [`Kind::Bond`].
+pub fn bond(body: &[u8]) -> Result<&[u8], Garbage> {
+    if (1..=MAX_BOND).contains(&body.len()) { Ok(body) } else { Err(Garbage::Field("the bond's length")) }
 }
 
 /// A refusal's text, made fit for one line.

@@ -5,7 +5,7 @@
 //! keep it from opening a gate.
 
 use crate::guest::Guest;
-use crate::{config, report, signals};
+use crate::{bonds, config, report, signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::sync::Arc;
@@ -44,6 +44,11 @@ impl Link {
     /// Makes the server look into the ring.
     pub(crate) fn ring_doorbell(&self) {
         self.session.ring();
+    }
+
+    /// Tells what this process shares with others; whether there was room for it.
+    pub(crate) fn bond(&self, what: &[u8]) -> bool {
+        self.session.bond(what)
     }
 
     /// Ends the connection; the agent notices.
@@ -90,6 +95,7 @@ fn run(guest: &'static Guest) {
         guest.set_link(Some(Arc::clone(&link)));
         // The server has read the page once; what came after that rings from now on.
         link.ring_doorbell();
+        bonds::tell(&link.session, true);
         let reason = serve(guest, &link.session).unwrap_or_else(|| "xserver is gone".into());
         guest.set_link(None);
         guest.part(epoch);
@@ -151,6 +157,7 @@ fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
             None | Some(Ok(_) | Err(rustix::io::Errno::INTR)) => {}
             Some(Err(_)) => return None,
         }
+        bonds::tell(session, false);
         match session.poll() {
             xsched_ipc::guest::Link::Up => {}
             xsched_ipc::guest::Link::Look => guest.watcher.wake(guest),

@@ -11,6 +11,7 @@
 
 mod agent;
 mod beyond;
+mod bonds;
 pub mod config;
 mod errno;
 mod fork;
@@ -25,6 +26,7 @@ mod signals;
 mod thread;
 mod watcher;
 
+pub use bonds::share;
 pub use fork::PerLife;
 pub use guest::guest;
 pub use queue::{Launched, Queue, Refused};

@@ -116,6 +116,11 @@ impl Scheduler {
         let now = self.advance(now);
         match event {
             Event::ClientJoined { client, group } => self.tables.add_client(client, group),
+            Event::ClientMoved { client, group } => {
+                if let Some(before) = self.tables.move_client(client, group) {
+                    self.changes.groups.extend([before, group]);
+                }
+            }
             Event::ClientLeft { client } => {
                 if let Some((group, queues)) = self.tables.remove_client(client) {
                     queues.into_iter().for_each(|queue| self.forget_queue(queue));

@@ -226,6 +226,45 @@ impl Tables {
         Some((client.group, client.queues))
     }
 
+    /// Puts the client with its queues, as they are, into another group; answers the one it was in, if that is news. What it was last told
+    /// stays known; what it has in flight after a turn is not waited for.
+    pub(crate) fn move_client(&mut self, id: ClientId, to: GroupId) -> Option<GroupId> {
+        let client = self.clients.get_mut(&id).filter(|client| client.group != to)?;
+        let from = std::mem::replace(&mut client.group, to);
+        let queues = client.queues.clone();
+        self.groups.entry(to).or_default().clients.insert(id);
+        let mut before = self.groups.remove(&from)?;
+        before.clients.remove(&id);
+        for (&device, unit) in &mut before.units {
+            let Some(gate) = unit.take_gate(id) else { continue };
+            let units = &mut self.groups.entry(to).or_default().units;
+            let new = units.entry(device).or_insert_with(|| {
+                self.devices.entry(device).or_default().units += 1;
+                UnitState::default()
+            });
+            new.put_gate(id, gate);
+            for &number in &queues {
+                let Some(queue) = self.queues.get_mut(&number).filter(|queue| queue.device == device) else {
+                    continue;
+                };
+                queue.group = to;
+                let urgency = queue.urgency(number);
+                let moved = [(&mut unit.queues, &mut new.queues), (&mut unit.ready, &mut new.ready)];
+                for (old, new) in moved {
+                    if old.remove(&urgency) {
+                        new.insert(urgency);
+                    }
+                }
+                if unit.lapsed.remove(&number) {
+                    new.lapsed.insert(number);
+                }
+                unit.in_flight.remove(&number);
+            }
+        }
+        self.groups.insert(from, before);
+        Some(from)
+    }
+
     /// Puts in an idle queue; answers its group, or `None` if its client is unknown or the queue is not new.
     pub(crate) fn add_queue(
         &mut self,

@@ -4,7 +4,7 @@
 //! device whether the program has one queue or ten. Hints of single queues add up. Kept up to date with each change, so
 //! that nobody has to go through queues.
 
-use crate::state::{Queue, UnitState};
+use crate::state::{Gate, Queue, UnitState};
 use xsched_core::{ClientId, HintKind};
 
 /// The most that a group can ask for, in percent.
@@ -71,6 +71,19 @@ impl UnitState {
         let before = gate.weight.sum();
         change(&mut gate.weight);
         self.utilization = (self.utilization + gate.weight.sum()).saturating_sub(before);
+    }
+
+    /// Takes a process out, with what it asks for.
+    pub(crate) fn take_gate(&mut self, client: ClientId) -> Option<Gate> {
+        let gate = self.gates.remove(&client)?;
+        self.utilization = self.utilization.saturating_sub(gate.weight.sum());
+        Some(gate)
+    }
+
+    /// Puts it into another group's unit.
+    pub(crate) fn put_gate(&mut self, client: ClientId, gate: Gate) {
+        self.utilization += gate.weight.sum();
+        self.gates.insert(client, gate);
     }
 
     /// What the group asks for on the device, in percent.

@@ -8,6 +8,7 @@
 //! join c1 g1                       queue q1 c1 d1 priority=10       ready q1        idle q1
 //! leave c1                         destroy q1                       hint q1 priority=3
 //! hint c1 priority=3               policy HPF                       wait            unset c1 priority
+//! regroup c1 g2
 //! fact c1 cpu=5                    fact c1 window=1
 //! hang q1        from now on its numbers stand still        mute q1     from now on probes of it are not answered
 //! move q1        its numbers move again                     probes      from now on probes are shown too
@@ -136,6 +137,7 @@ impl Runner {
     fn event(&mut self, words: &[&str], now: Time) -> Result<()> {
         let event = match *words {
             ["join", client, group] => Event::ClientJoined { client: id(client)?, group: id(group)? },
+            ["regroup", client, group] => Event::ClientMoved { client: id(client)?, group: id(group)? },
             ["leave", client] => Event::ClientLeft { client: id(client)? },
             ["queue", queue, client, device, ref hints @ ..] => {
                 let mut all = Hints::default();

@@ -13,5 +13,6 @@ pub mod intercept;
 pub mod layer;
 pub mod probe;
 mod queue;
+mod user_event;
 
 pub use intercept::bind;

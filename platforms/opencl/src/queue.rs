@@ -1,9 +1,11 @@
 //! An OpenCL command queue as a `HwQueue`: Level 1.
 //!
 //! It owns nothing: the program may release the queue at any time, and until then (`xsched_runtime::Queue::release`) every call here
-//! is made under the lock that the release takes. Marks are markers; OpenCL need not start a command before a flush, so each is flushed.
+//! is made under the lock that the release takes. Marks are markers; OpenCL need not start a command before a flush, so each is flushed,
+//! unless that could wait for the program itself ([`user_event`]).
 
 use crate::driver::{CL_COMPLETE, CL_SUCCESS, Driver, Handle, info};
+use crate::user_event;
 use std::ffi::c_int;
 use xsched_core::DeviceKey;
 use xsched_hal::{Error, HwCommand, HwQueue, Mark};
@@ -51,6 +53,9 @@ impl HwQueue for ClQueue {
     }
 
     fn flush(&self) -> Result<(), Error> {
+        if user_event::is_any() {
+            return Ok(());
+        }
         // SAFETY: a live command queue, see the module's text; so for every call below.
         check("clFlush", self.driver.clFlush.map(|f| unsafe { f(self.handle()) }))
     }

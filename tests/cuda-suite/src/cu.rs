@@ -66,6 +66,11 @@ pub struct LaunchConfig {
     pub count: c_uint,
 }
 
+/// `CUipcEventHandle`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct IpcEvent(pub [u8; 64]);
+
 /// `CUhostFn`.
 pub type HostFn = unsafe extern "C" fn(*mut c_void);
 
@@ -113,6 +118,8 @@ api! {
     cuStreamIsCapturing(stream: Handle, status: *mut c_int);
     cuThreadExchangeStreamCaptureMode(mode: *mut c_int);
     cuEventCreate(event: *mut Handle, flags: c_uint);
+    cuIpcGetEventHandle(handle: *mut IpcEvent, event: Handle);
+    cuIpcOpenEventHandle(event: *mut Handle, handle: IpcEvent);
     cuEventDestroy_v2(event: Handle);
     cuEventRecord(event: Handle, stream: Handle);
     cuEventQuery(event: Handle);

@@ -30,6 +30,9 @@ struct Options {
     /// Instead of cases: launches now and then and never waits, in steps.
     #[arg(long, value_name = "KIND")]
     sparse: Option<load::Kind>,
+    /// Before the load: hand an event to others by this file, or take theirs if it is there.
+    #[arg(long, value_name = "FILE")]
+    share: Option<std::path::PathBuf>,
     /// Run one case that needs a process of its own.
     #[arg(long, hide = true)]
     child: Option<String>,
@@ -63,6 +66,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(file) = &options.share
+        && let Err(why) = work.share(file)
+    {
+        eprintln!("cuda-suite: {}: {why}", file.display());
+        return ExitCode::from(2);
+    }
     let load = match (options.busy, options.sparse) {
         (Some(kind), _) => Some(load::busy(&work, kind)),
         (None, Some(kind)) => Some(load::sparse(&work, kind)),

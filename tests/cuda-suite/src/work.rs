@@ -1,6 +1,6 @@
 //! What cases start from: the driver with a primary context, kernels, data, streams.
 
-use cuda_suite::cu::{Api, Change, Code, Handle, Kernels, done};
+use cuda_suite::cu::{Api, Change, Code, Handle, IpcEvent, Kernels, done};
 use std::ffi::c_uint;
 use std::ptr::null_mut;
 
@@ -39,6 +39,29 @@ impl Work {
     pub(crate) fn enter(&self) -> Result<(), Code> {
         // SAFETY: see `new`.
         done(unsafe { (self.cu.cuCtxSetCurrent)(self.context as Handle) })
+    }
+
+    /// Hands an event to another process by a file, or takes theirs if the file is there.
+    pub(crate) fn share(&self, file: &std::path::Path) -> Result<(), String> {
+        const INTERPROCESS_WITHOUT_TIMING: c_uint = 4 | 2;
+        let failed = |code| format!("{code}");
+        let mut event = null_mut();
+        if let Ok(bytes) = std::fs::read(file) {
+            let handle = IpcEvent(bytes.try_into().map_err(|_| "is no handle")?);
+            // SAFETY: see `new`.
+            return done(unsafe { (self.cu.cuIpcOpenEventHandle)(&raw mut event, handle) }).map_err(failed);
+        }
+        let mut handle = IpcEvent([0; 64]);
+        // SAFETY: see `new`.
+        unsafe {
+            done((self.cu.cuEventCreate)(&raw mut event, INTERPROCESS_WITHOUT_TIMING)).map_err(failed)?;
+            done((self.cu.cuIpcGetEventHandle)(&raw mut handle, event)).map_err(failed)?;
+        }
+        // Whole, or not there.
+        let fresh = file.with_extension("new");
+        std::fs::write(&fresh, handle.0)
+            .and_then(|()| std::fs::rename(&fresh, file))
+            .map_err(|e| e.to_string())
     }
 
     pub(crate) fn stream(&self, flags: c_uint) -> Result<Handle, Code> {

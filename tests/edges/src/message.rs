@@ -20,6 +20,7 @@ pub(crate) fn run(data: &[u8]) {
         Ok((Kind::Request, body)) => request(body),
         Ok((Kind::Reply, body)) => reply(body),
         Ok((Kind::Limits, body)) => limits(body),
+        Ok((Kind::Bond, body)) => drop(wire::bond(body)),
         Ok((Kind::Look, _)) | Err(_) => {}
     }
 }
@@ -173,6 +174,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("hello", full_hello().to_packet()),
         ("hello-bare", bare_hello().to_packet()),
         ("welcome", Welcome { client: 1 }.to_packet()),
+        ("bond", wire::packet(Kind::Bond, b"cuda event:1")),
         ("look", wire::packet(Kind::Look, &[])),
         ("limits", LimitsBody::to_packet(Limits { level: Some(Level::Block), threshold: Some(4) })),
         ("farewell", wire::packet(Kind::Refused, b"xserver is ending")),

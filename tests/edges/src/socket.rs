@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use xsched_ipc::guest::SharedPage;
 use xsched_ipc::page::Page;
 use xsched_ipc::server::{Connection, Message};
-use xsched_ipc::wire::{MAX_FDS, MAX_PACKET};
+use xsched_ipc::wire::{MAX_BOND, MAX_FDS, MAX_PACKET};
 
 /// Packets that one input may send: as many as are sure to find room.
 const MOST: usize = 3;
@@ -40,6 +40,7 @@ pub(crate) fn run(data: &[u8]) {
                     newcomer.page.gates().iter().all(|gate| gate.state().epoch() == newcomer.hello.epoch)
                 );
             }
+            Ok(Some(Message::Bond(what))) => assert!((1..=MAX_BOND).contains(&what.len())),
             Ok(Some(Message::Request(_))) => {}
             Ok(None) => panic!("the peer is gone, and yet there may be more to come"),
             Err(_) => return,

@@ -42,6 +42,7 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
             }
             "behind-event" => behind::launch(Gate::Event, count(rest)?)?,
             "behind-queue" => behind::launch(Gate::OtherQueue, count(rest)?)?,
+            "late-event" => behind::set_late(count(rest)?)?,
             "launch" => say(&format!("launch {}", Work::new(Cl::get()?)?.launch_code())),
             "hang" => Work::new(Cl::get()?)?.hang()?,
             "queues" => {

@@ -50,3 +50,22 @@ pub(crate) fn launch(gate: Gate, count: u32) -> Result<(), String> {
     say(if values.iter().all(|value| *value == right) { "behind right" } else { "behind WRONG" });
     Ok(())
 }
+
+/// So often: launches a kernel behind a user event, sets that, and waits. Nothing is flushed before the event is set.
+pub(crate) fn set_late(count: u32) -> Result<(), String> {
+    let cl = Cl::get()?;
+    let work = Work::new(cl)?;
+    work.put_zeros()?;
+    for _ in 0..count {
+        let event = work.user_event()?;
+        work.triple_behind(event)?;
+        // SAFETY: our own event and queue.
+        check("clSetUserEventStatus", unsafe { (cl.clSetUserEventStatus)(event, 0) })?;
+        // SAFETY: as above.
+        check("clReleaseEvent", unsafe { (cl.clReleaseEvent)(event) })?;
+        // SAFETY: as above.
+        check("clFinish", unsafe { (cl.clFinish)(work.queue) })?;
+    }
+    say("set late");
+    Ok(())
+}

@@ -195,6 +195,7 @@ fn listen(socket: &Path) {
                 let files = newcomer.control.as_ref().map_or(0, |control| control.remote.fds.len());
                 return say(&format!("{} and {files} files", newcomer.hello.program));
             }
+            Ok(Some(Message::Bond(what))) => return say(&format!("a bond of {} bytes", what.len())),
             Ok(Some(Message::Request(request))) => return say(&format!("{request:?}")),
             Err(error) => return say(&format!("nothing: {error}")),
         }

@@ -58,6 +58,9 @@ impl Model {
             Event::ClientJoined { client, group } => {
                 self.clients.entry(client).or_insert((group, None));
             }
+            Event::ClientMoved { client, group } => {
+                self.clients.entry(client).and_modify(|(before, _)| *before = group);
+            }
             Event::ClientLeft { client } => {
                 self.clients.remove(&client);
                 self.facts.remove(&client);

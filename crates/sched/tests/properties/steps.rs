@@ -9,6 +9,7 @@ use xsched_core::{Fact, Hint, HintKind};
 pub(crate) enum Step {
     Wait(Duration),
     Join(u32, u32),
+    Move(u32, u32),
     Leave(u32),
     /// Queue, client, device, priority.
     Create(u64, u32, u32, Option<i64>),
@@ -46,7 +47,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..30_000u64).prop_map(|us| Step::Wait(Duration::from_micros(us))),
         1 => (0..3u64).prop_map(|us| Step::Wait(Duration::from_micros(us * 2_000))),
-        4 => (client.clone(), group).prop_map(|(c, g)| Step::Join(c, g)),
+        4 => (client.clone(), group.clone()).prop_map(|(c, g)| Step::Join(c, g)),
+        1 => (client.clone(), group).prop_map(|(c, g)| Step::Move(c, g)),
         1 => client.clone().prop_map(Step::Leave),
         6 => (queue.clone(), client.clone(), device, prop::option::of(priority.clone()))
             .prop_map(|(q, c, d, p)| Step::Create(q, c, d, p)),

@@ -70,6 +70,9 @@ impl World {
             Step::Join(client, group) => {
                 Event::ClientJoined { client: ClientId(client), group: GroupId(group) }
             }
+            Step::Move(client, group) => {
+                Event::ClientMoved { client: ClientId(client), group: GroupId(group) }
+            }
             Step::Leave(client) => Event::ClientLeft { client: ClientId(client) },
             Step::Create(queue, client, device, priority) => {
                 let mut hints = Hints::default();

@@ -3,6 +3,7 @@
 mod capture;
 mod context;
 mod event;
+mod ipc;
 mod kernel;
 mod resolve;
 mod stream;

@@ -4,7 +4,7 @@
 //! driver's exports and NVIDIA's headers. A plain command needs no more than its row under `by submit::launch`: the arguments by
 //! name, and the stream that is meant. The twins in `_ptsz` and `_ptds` differ from the plain functions in what a null stream means.
 
-use super::{capture, context, event, kernel, resolve, stream, submit};
+use super::{capture, context, event, ipc, kernel, resolve, stream, submit};
 use crate::stream::Named;
 use std::ffi::CStr;
 
@@ -217,6 +217,11 @@ xsched_runtime::rows! {
         cuDevicePrimaryCtxRelease => context::release_primary, context::RELEASE_PRIMARY;
         cuDevicePrimaryCtxRelease_v2 => context::release_primary_v2, context::RELEASE_PRIMARY_V2;
         cuGreenCtxDestroy => context::destroy_green, context::DESTROY_GREEN;
+        cuIpcGetEventHandle => ipc::get_event, ipc::GET_EVENT;
+        cuIpcGetMemHandle => ipc::get_memory, ipc::GET_MEMORY;
+        cuIpcOpenEventHandle => ipc::open_event, ipc::OPEN_EVENT;
+        cuIpcOpenMemHandle => ipc::open_memory, ipc::OPEN_MEMORY;
+        cuIpcOpenMemHandle_v2 => ipc::open_memory_v2, ipc::OPEN_MEMORY_V2;
         cuGetProcAddress => resolve::get_proc_address, resolve::GET_PROC_ADDRESS;
         cuGetProcAddress_v2 => resolve::get_proc_address_v2, resolve::GET_PROC_ADDRESS_V2;
     }

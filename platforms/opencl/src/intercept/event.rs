@@ -1,7 +1,8 @@
 //! Events: what the program learns from them about its queues, we learn for nothing.
 
 use super::queue::known;
-use crate::driver::{CL_COMPLETE, CL_SUCCESS, Handle, driver, handle_info};
+use crate::driver::{CL_COMPLETE, CL_SUCCESS, Handle, driver, handle_info, info};
+use crate::user_event;
 use std::ffi::{c_int, c_void};
 use xsched_runtime::intercept::Real;
 use xsched_runtime::{Queue, is_nested, nested};
@@ -68,6 +69,35 @@ pub(crate) unsafe extern "C" fn get_info(
         }
     }
     result
+}
+
+xsched_runtime::handlers! {
+    make_user(context: Handle, error: *mut c_int) -> Handle, MAKE_USER => |call, _, _| {
+        let event = nested(call);
+        if !event.is_null() {
+            user_event::made(event as usize);
+        }
+        event
+    };
+    set_user(event: Handle, status: c_int) -> c_int, SET_USER => |call, event, _| {
+        // Before: what waits for it may be done, and the event be another one, before the call returns. One that cannot be set has been.
+        user_event::settled(event as usize);
+        nested(call)
+    };
+    release(event: Handle) -> c_int, RELEASE => |call, event| {
+        if user_event::is_any() && is_last_reference(event) {
+            user_event::settled(event as usize);
+        }
+        nested(call)
+    };
+}
+
+/// Whether nobody else holds the event, as far as the driver says.
+fn is_last_reference(event: Handle) -> bool {
+    const CL_EVENT_REFERENCE_COUNT: u32 = 0x11D2;
+    let get = driver().and_then(|driver| driver.clGetEventInfo);
+    // SAFETY: an event of the program's, which is about to give its reference back; null is refused.
+    nested(|| unsafe { info::<u32>(get, event, CL_EVENT_REFERENCE_COUNT) }) == Some(1)
 }
 
 /// The queue that an event is of, if the program has it. A user event has none.

@@ -95,6 +95,9 @@ xsched_runtime::rows! {
         clFinish => queue::finish, queue::FINISH;
         clWaitForEvents => event::wait, event::WAIT;
         clGetEventInfo => event::get_info, event::GET_INFO;
+        clCreateUserEvent => event::make_user, event::MAKE_USER;
+        clSetUserEventStatus => event::set_user, event::SET_USER;
+        clReleaseEvent => event::release, event::RELEASE;
         clEnqueueSVMFree => callback::svm_free, callback::SVM_FREE;
         clEnqueueSVMFreeARM => callback::svm_free_arm, callback::SVM_FREE_ARM;
         clSetEventCallback => callback::set_event, callback::SET_EVENT;

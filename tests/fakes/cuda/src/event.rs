@@ -9,6 +9,10 @@ use std::collections::HashMap;
 use std::ffi::{c_int, c_uint};
 use std::sync::{Arc, LazyLock, Mutex};
 
+/// `CUipcEventHandle`.
+#[repr(C)]
+struct IpcHandle([u8; 64]);
+
 /// Where an event was recorded last.
 #[derive(Clone)]
 enum Place {
@@ -53,6 +57,23 @@ functions! {
         cuEventCreate(place: *mut usize, _flags: c_uint) {
             current()?;
             unsafe_call()?;
+            let event = HANDLES.take();
+            EVENTS.lock().unwrap().insert(event, Place::Behind(Done::already()));
+            answer(place, event)
+        }
+        cuIpcGetEventHandle(place: *mut IpcHandle, event: usize) {
+            crate::event::place(event)?;
+            let mut name = [0; 64];
+            let (pid, event) = (std::process::id().to_ne_bytes(), event.to_ne_bytes());
+            name.iter_mut().zip([&pid[..], &event].concat()).for_each(|(to, from)| *to = from);
+            answer(place, IpcHandle(name))
+        }
+        // An event of this process alone, which is complete until it is recorded here.
+        cuIpcOpenEventHandle(place: *mut usize, handle: IpcHandle) {
+            current()?;
+            if handle.0 == [0; 64] {
+                return Err(CUDA_ERROR_INVALID_VALUE);
+            }
             let event = HANDLES.take();
             EVENTS.lock().unwrap().insert(event, Place::Behind(Done::already()));
             answer(place, event)

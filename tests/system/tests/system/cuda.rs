@@ -135,3 +135,35 @@ fn two_devices_then_only_the_one_that_an_urgent_program_uses_is_held() {
     assert!(!machine.is_suspended(program.pid()));
     rival.is_done();
 }
+
+#[test]
+fn processes_that_share_an_event_then_they_are_suspended_as_one_also_by_the_next_server() {
+    let machine = Machine::new();
+    let server = machine.strict_server();
+    let file = machine.folder().join("event");
+    let share = file.to_str().unwrap();
+    let first = scheduled(&machine, 0, &["--busy", "made", "--share", share]);
+    eventually("it hands out its event", PATIENCE, || file.exists());
+    // More urgent, and it may be waiting for the first one: that is not held.
+    let second = scheduled(&machine, 10, &["--busy", "made", "--share", share]);
+    let go_on = |why: &str| {
+        for program in [&first, &second] {
+            eventually(why, PATIENCE, || machine.is_attached(program.pid()));
+            program.goes_on_within(PATIENCE);
+        }
+        first.goes_on_within(PATIENCE);
+        assert!(!machine.is_suspended(first.pid()));
+    };
+    go_on("both attach");
+    drop(server);
+    let _server = machine.strict_server();
+    go_on("both attach to the next server");
+    // A stranger is held for both.
+    let third = scheduled(&machine, 5, &["--busy", "made"]);
+    eventually("it is suspended", PATIENCE, || machine.is_suspended(third.pid()));
+
+    let mut alone = machine.run_command(0, program("cuda-suite"), &["--busy", "made", "--share", share]);
+    alone.env("LD_LIBRARY_PATH", driver(&machine)).env("XSCHED_JOIN_SHARERS", "off");
+    let alone = Program::start(alone);
+    eventually("who does not want to be joined is suspended", PATIENCE, || machine.is_suspended(alone.pid()));
+}

@@ -1,8 +1,8 @@
 //! The window is soft: a program may launch as much as it likes before it lets the first of it start.
 
 use test_system::machine::actor;
-use test_system::wait::PATIENCE;
-use test_system::{End, Machine, Program, eventually};
+use test_system::wait::{PATIENCE, seconds};
+use test_system::{Driver, End, Machine, Program, Storm, eventually};
 
 /// Launches before the program opens its own gate.
 const LAUNCHES: &str = "1000";
@@ -43,6 +43,23 @@ fn a_thousand_launches_behind_an_event_while_somebody_more_urgent_may_come_then_
             eventually("it keeps a small window", PATIENCE, || is_windowed(&machine, pid));
         });
     }
+}
+
+#[test]
+fn launches_behind_an_event_on_a_driver_that_runs_what_it_flushes_at_once_then_xsched_does_not_wait_for_the_event()
+ {
+    let driver = match Driver::oclgrind() {
+        Ok(driver) => driver,
+        Err(why) => return eprintln!("left out: {why}"),
+    };
+    let machine = Machine::new();
+    let _server = machine.server(&[]);
+    let _storm = Storm::begin(&machine, 9);
+    let mut command = machine.run_command(0, actor(), &["late-event:50"]);
+    driver.alone_in(&mut command, machine.folder());
+    let program = Program::start(command);
+    assert_eq!(program.wait_for_end_within(seconds(120)), End::Exit(0), "{}", program.errors());
+    assert_eq!(program.warnings(), [""; 0]);
 }
 
 /// With a script of its own.
