@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod bench;
+mod bindings;
 mod demo;
+mod dist;
 mod fuzz;
 mod gpu;
 mod loom;
@@ -27,7 +29,10 @@ enum Task {
     /// Run tests under the address sanitizer.
     Asan(sanitize::Args),
     Bench(bench::Args),
+    Bindings(bindings::Args),
     Demo(demo::Args),
+    /// Build what is given out into target/dist: the wheel of the Python package.
+    Dist,
     GpuBench(gpu::BenchArgs),
     GpuTest(gpu::TestArgs),
     Fuzz(fuzz::Args),
@@ -50,6 +55,8 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Asan(args) => sanitize::run(&sanitize::ADDRESS, &args).map(|tally| tally.close()),
         Task::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Bindings(args) => bindings::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Task::GpuBench(args) => gpu::bench(&args).map(|()| ExitCode::SUCCESS),
         Task::GpuTest(args) => gpu::test(&args).map(|()| ExitCode::SUCCESS),

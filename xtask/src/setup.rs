@@ -49,11 +49,19 @@ pub(crate) const POCL: Need =
 /// hashcat, the third-party program that shares the device in the demo.
 pub(crate) const HASHCAT: Need = Need::program("hashcat", "hashcat");
 
+/// Python, which builds its package and runs it in the tests.
+pub(crate) const PYTHON: Need = Need::program("python3", "python3");
+/// What makes Python environments.
+pub(crate) const PYTHON_VENV: Need =
+    Need { what: "Python's venv", package: "python3-venv", probe: Probe::PythonModule("ensurepip") };
+
 /// What the tests need. They include the demo's programs.
 pub(crate) const TESTS: &[Need] = &[
     OPENCL_LOADER,
     POCL,
     HASHCAT,
+    PYTHON,
+    PYTHON_VENV,
     Need {
         what: "libOpenCL.so to link with",
         package: "ocl-icd-opencl-dev",
@@ -95,7 +103,7 @@ pub(crate) const PROGRAMS: &[Need] = &[
         package: "oclgrind",
         probe: Probe::File("/usr/lib/oclgrind/liboclgrind-rt-icd.so"),
     },
-    Need { what: "Python's venv", package: "python3-venv", probe: Probe::PythonModule("ensurepip") },
+    PYTHON_VENV,
 ];
 
 /// Runs the task.

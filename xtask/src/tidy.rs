@@ -27,7 +27,7 @@ const UNWANTED: &[(&str, &str)] = &[
 
 /// Folders of the root whose paths, named in a document, must exist.
 const FOLDERS: &[&str] =
-    &["bin", "crates", "docs", "examples", "fuzz", "lib", "platforms", "shims", "tests", "xtask"];
+    &["bin", "crates", "docs", "examples", "fuzz", "lib", "platforms", "python", "shims", "tests", "xtask"];
 
 /// The rules, each with tests that fail without it.
 const RULES: &str = "docs/design/rules.md";
