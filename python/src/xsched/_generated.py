@@ -100,14 +100,26 @@ class Policy(IntEnum):
     CHPF = 3
     #: Utilization partition: the device's time is shared in turns, each group's part as large as its utilization.
     UP = 4
+    #: Process utilization partition: the device's time is shared in turns, each process' part as large as its utilization.
+    PUP = 5
+    #: Strict process utilization partition: no process gets more of a device than its utilization, even when others leave it idle.
+    SPUP = 6
     #: K earliest deadlines first: the k ready queues whose deadlines come first run; others get what is left.
     KEDF = 7
     #: Laxity: a queue lets others go first until it has been ready for its laxity, and then has its critical priority.
     LAX = 8
     #: Active window first: programs of the window that the user works in run before all others, which get what is left.
     AWF = 9
+    #: Completely fair scheduler: who has had the least time for its weight runs next; one step of priority is 25 % more weight, as of nice.
+    CFS = 10
+    #: Multi-level feedback queue: short and interactive work first, without hints; who uses up its turns falls to levels of longer but later ones.
+    MLFQ = 11
     #: Earliest deadline first, with admission: a group whose deadlines cannot be met beside those of others is refused, and says so.
     EDF = 64
+    #: Shortest remaining time first: who is likely to be done soonest runs, as learnt from its own earlier bursts; nobody waits without end.
+    SRTF = 65
+    #: Proportional share with a latency class: shares by utilization as under UP, and who uses the device in short bursts goes first within its share.
+    PSL = 66
 
 
 #: A queue without a deadline.
