@@ -144,7 +144,7 @@ fn hint(
     }
     let source = if rights.is_trusted(who) { HintSource::Operator } else { HintSource::User };
     let (mut count, mut covered) = (0, None);
-    for (client, _) in targets {
+    for &(client, _) in &targets {
         let queue = match target {
             Target::Queue(queue) => Some(queue),
             Target::Client(_) | Target::Pid(_) => None,
@@ -166,7 +166,11 @@ fn hint(
     let policy = guests.scheduler.policy().map(PolicyKind::info);
     let is_unread = |policy: &&xsched_sched::PolicyInfo| hint.is_some() && !policy.reads.contains(&kind);
     let unread = policy.filter(is_unread).map(|policy| unread(policy.name, kind));
-    let notes: Vec<String> = covered.into_iter().chain(unread).collect();
+    // What the policy thinks of it now.
+    guests.turn_early(now);
+    let devices = targets.iter().flat_map(|(client, _)| guests.devices_of(*client));
+    let remark = devices.filter_map(|(client, device)| guests.scheduler.remark(client, device)).next();
+    let notes: Vec<String> = covered.into_iter().chain(unread).chain(remark).collect();
     Ok(Reply::Done { count, note: (!notes.is_empty()).then(|| notes.join("; ")) })
 }
 
@@ -276,6 +280,7 @@ fn client_status(
             origins: (held(known.queue).into_iter())
                 .map(|(kind, _)| (kind, guests.origin(client, known.queue, kind)))
                 .collect(),
+            remark: scheduler.remark(client, known.device),
         })
     });
     let status = ClientStatus {

@@ -11,6 +11,7 @@ use crate::numbers;
 use crate::quota::Quota;
 use crate::rulebook::Rulebook;
 use crate::scans::Scans;
+use crate::turn::Turn;
 use std::collections::{BTreeMap, BTreeSet};
 use xsched_core::id::IdMap;
 use xsched_core::{ClientId, DeviceId, DeviceKey, Event, HintSource, QueueId, Time};
@@ -30,6 +31,10 @@ pub(crate) struct Guests {
     pub(crate) lingering: BTreeSet<QueueId>,
     /// Gates whose wish changed.
     pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
+    /// Guests whose processes are to be looked at (`facts`); `None` while nobody wants to know about any.
+    pub(crate) to_look: Option<BTreeSet<ClientId>>,
+    /// What came out of a turn before its time, for the next one.
+    pub(crate) early: Turn,
     pub(crate) scans: Scans,
     pub(crate) log: Logbook,
     pub(crate) rules: Rulebook,
@@ -53,6 +58,8 @@ impl Guests {
             places: IdMap::default(),
             lingering: BTreeSet::new(),
             unwritten: BTreeSet::new(),
+            to_look: None,
+            early: Turn::default(),
             scans: Scans::default(),
             log: Logbook::default(),
             rules: Rulebook::default(),
@@ -86,6 +93,9 @@ impl Guests {
         self.scheduler.handle(Event::ClientJoined { client, group }, now);
         for hint in hints.iter() {
             self.tell(client, hint.kind(), now, |told| told.set(HintSource::Environment, hint));
+        }
+        if let Some(to_look) = &mut self.to_look {
+            to_look.insert(client);
         }
     }
 
@@ -176,6 +186,9 @@ impl Guests {
         told: Option<EdgeKind>,
         now: Time,
     ) -> Result<(), String> {
+        if let Some(to_look) = self.to_look.as_mut().filter(|_| told == Some(EdgeKind::Ready)) {
+            to_look.insert(client);
+        }
         let Some(guest) = self.table.get(&client) else { return Ok(()) };
         if usize::from(index) >= guest.readable() && usize::from(index) >= self.readable(client)? {
             return Err(format!("its ring names slot {index}, which it says it never used"));
@@ -254,6 +267,12 @@ impl Guests {
     /// How much all users together have taken of what each may have.
     pub(crate) fn taken_of_quota(&self) -> usize {
         self.quota.taken()
+    }
+
+    /// The devices on which a guest has queues.
+    pub(crate) fn devices_of(&self, client: ClientId) -> BTreeSet<(ClientId, DeviceId)> {
+        let queues = self.table.get(&client).into_iter().flat_map(Guest::queues);
+        queues.map(|(known, _)| (client, known.device)).collect()
     }
 
     /// The devices in use.

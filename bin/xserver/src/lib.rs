@@ -1,7 +1,8 @@
 //! The scheduling daemon: knows every queue of the machine and decides, by a policy, which programs may launch.
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
-//! to them, `classes` what they were told and by whom, `control` what xcli asks, `logbook` keeps the log short. Deliberately absent: threads (but one in `ipc` that closes what strangers sent), waiting for
+//! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log short.
+//! Deliberately absent: threads (but one in `ipc` that closes what strangers sent, and one that follows an X display while a policy goes by windows), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
 
@@ -13,6 +14,7 @@ mod clients;
 mod control;
 mod crowd;
 mod devices;
+mod facts;
 mod groups;
 mod guests;
 mod identity;
@@ -69,7 +71,11 @@ pub fn main() -> ExitCode {
 }
 
 fn serve(settings: Settings) -> Result<()> {
-    let Settings { config, policy, sockets, port, rules } = settings;
+    let Settings { config, policy, sockets, port, rules, display } = settings;
+    if let Some(path) = &config.xauthority {
+        // SAFETY: this process has no other thread yet.
+        unsafe { std::env::set_var("XAUTHORITY", path) };
+    }
     if let Some(port) = port {
         tracing::warn!("port {port} is not used: there is no HTTP interface yet");
     }
@@ -87,7 +93,8 @@ fn serve(settings: Settings) -> Result<()> {
     let path = listener.path().to_owned();
     let file = rules.file().map(|file| format!(", {} rules from {file}", rules.len())).unwrap_or_default();
     rules.notes(&rights, policy.info().reads).iter().for_each(|note| tracing::warn!("{note}"));
-    let server = server::Server::new(listener, signals, Scheduler::new(policy, times), rights, rules)?;
+    let server =
+        server::Server::new(listener, signals, Scheduler::new(policy, times), rights, rules, display)?;
     tracing::info!(
         "xserver {} on {}, policy {policy}, grace {}, lease {}, max_suspend {}{file}",
         env!("CARGO_PKG_VERSION"),

@@ -25,6 +25,8 @@ pub(crate) enum Source {
     Process(u32),
     /// The guest rang.
     Doorbell(ClientId),
+    /// Something else is to be seen of the display.
+    Display,
 }
 
 /// When to wake for it.
@@ -132,6 +134,7 @@ impl Source {
             Source::Link(number) => (2, number),
             Source::Process(number) => (3, number),
             Source::Doorbell(client) => (4, client.0),
+            Source::Display => (6, 0),
         };
         EventData::new_u64(kind << 32 | u64::from(number))
     }
@@ -145,6 +148,7 @@ impl Source {
             2 => Some(Source::Link(number)),
             3 => Some(Source::Process(number)),
             4 => Some(Source::Doorbell(ClientId(number))),
+            6 => Some(Source::Display),
             _ => None,
         }
     }
@@ -208,6 +212,7 @@ mod tests {
             Source::Link(1),
             Source::Process(2),
             Source::Doorbell(ClientId(u32::MAX)),
+            Source::Display,
         ];
         for source in all {
             assert_eq!(Source::from_data(source.to_data()), Some(source));

@@ -5,6 +5,7 @@
 
 use crate::control::{self, Answered};
 use crate::crowd::Crowd;
+use crate::facts::Facts;
 use crate::guests::Guests;
 use crate::links::{Answer, Links, Role};
 use crate::logbook::Kind;
@@ -36,6 +37,7 @@ pub(crate) struct Server {
     pulse: Pulse,
     links: Links,
     guests: Guests,
+    facts: Facts,
     rights: Rights,
     crowd: Crowd,
     /// When to give a sign of life at the latest, if anybody is there.
@@ -52,11 +54,14 @@ impl Server {
         scheduler: Scheduler,
         rights: Rights,
         rules: Rulebook,
+        display: Option<String>,
     ) -> Result<Server> {
         let poller = Poller::new().context("epoll_create failed")?;
         poller.add(&listener, Source::Listener, Wake::Readable).context("epoll_ctl failed")?;
         poller.add(&signals.end, Source::End, Wake::Readable).context("epoll_ctl failed")?;
         poller.add(&signals.reload, Source::Reload, Wake::Readable).context("epoll_ctl failed")?;
+        let facts = Facts::new(display).context("eventfd failed")?;
+        poller.add(facts.bell(), Source::Display, Wake::EachWrite).context("epoll_ctl failed")?;
         let mut guests = Guests::new(scheduler);
         guests.rules = rules;
         Ok(Server {
@@ -66,6 +71,7 @@ impl Server {
             pulse: Pulse::create()?,
             links: Links::new(most_files()),
             guests,
+            facts,
             rights,
             crowd: Crowd::default(),
             beat_due: Time::ZERO,
@@ -124,6 +130,7 @@ impl Server {
             }
             self.look_after_links(time);
             self.limit_guests();
+            self.facts.follow(&mut self.guests, now());
             next = self.turn(now());
         }
         self.end();
@@ -134,7 +141,13 @@ impl Server {
     fn until(&self, next: Option<Time>) -> Option<Time> {
         let is_watched =
             !self.guests.table.is_empty() || self.links.has_fresh() || self.accepting_again.is_some();
-        let due = [next, is_watched.then_some(self.beat_due), self.guests.scans.due(), self.guests.log.due()];
+        let due = [
+            next,
+            is_watched.then_some(self.beat_due),
+            self.guests.scans.due(),
+            self.guests.log.due(),
+            self.facts.due(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -142,6 +155,7 @@ impl Server {
         match source {
             Source::Listener => self.accept(time),
             Source::End => self.is_ending = true,
+            Source::Display => self.facts.hear(&mut self.guests, time),
             Source::Reload => {
                 self.signals.take_reload();
                 // What is wrong is in the log.
@@ -312,6 +326,7 @@ impl Server {
         link.connection.refuse(reason);
         match link.role {
             Role::Guest { client, .. } => {
+                self.facts.forget(client);
                 let guest = self.guests.leave(client, time);
                 match guest.filter(|_| self.guests.log.admits(Kind::Life, who.uid, time)) {
                     Some(guest) => tracing::info!("dropped {client} {guest}: {reason}"),

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     /// The port of an HTTP interface, as users of other versions give it.
     pub(crate) port: Option<u16>,
     pub(crate) rules: Rulebook,
+    /// The X display to follow.
+    pub(crate) display: Option<String>,
 }
 
 /// The command line.
@@ -98,9 +100,12 @@ impl Settings {
             env.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR").map(|(_, dir)| Path::new(dir));
         let sockets = xsched_ipc::address::candidates(config.socket.as_deref(), runtime_dir);
         let rules = Rulebook::open(config.rules.as_deref(), Path::new(rulebook::FILE));
+        let of_environment = env.iter().find(|(name, value)| name == "DISPLAY" && !value.is_empty());
+        let display = config.display.clone().or_else(|| of_environment.map(|(_, name)| name.clone()));
         match (policy, rules) {
             (Ok(policy), Ok(rules)) if problems.is_empty() => {
-                Ok(Settings { config, policy, sockets, port: matches.get_one("PORT").copied(), rules })
+                let port = matches.get_one("PORT").copied();
+                Ok(Settings { config, policy, sockets, port, rules, display })
             }
             (policy, rules) => {
                 problems.extend(policy.err());

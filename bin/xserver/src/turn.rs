@@ -5,6 +5,7 @@
 //! it up, and is looked at before each decision, for it may have become ready again without a word. SYNC POINTS of both: `queue::activity`.
 
 use crate::guests::Guests;
+use crate::logbook::Kind;
 use xsched_core::{ClientId, DeviceId, Event, Operation, QueueId, Time};
 use xsched_queue::gate::Verdict;
 
@@ -24,13 +25,14 @@ impl Guests {
     pub(crate) fn turn(&mut self, now: Time) -> Turn {
         // Each round follows from news of the one before; a guest that makes news all the time is left for the next turn.
         const ROUNDS: usize = 8;
-        let mut turn = Turn::default();
+        let mut turn = std::mem::take(&mut self.early);
         let (mut operations, mut probes) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             for queue in self.lingering.clone() {
                 self.read_activity(queue, false, now);
             }
             turn.next = self.scheduler.decide(now, &mut operations);
+            self.tell_news(now);
             for operation in operations.drain(..) {
                 self.note(operation, &mut probes);
             }
@@ -44,6 +46,24 @@ impl Guests {
         }
         turn.next = Some(now);
         turn
+    }
+
+    /// Decides before an answer is given that depends on it. What else came out is left for the turn that has to follow.
+    pub(crate) fn turn_early(&mut self, now: Time) {
+        self.early = self.turn(now);
+    }
+
+    /// Says what the policy has to say of groups, if that is news.
+    fn tell_news(&mut self, now: Time) {
+        for (group, device, text) in self.scheduler.take_news() {
+            let Some((client, guest)) = self.table.iter().find(|(_, guest)| guest.group == group) else {
+                continue;
+            };
+            if self.log.admits(Kind::Change, guest.credentials.uid, now) {
+                let key = guest.key(device).map(ToString::to_string).unwrap_or_default();
+                tracing::info!("{client} {guest} group {group} on {key}: {text}");
+            }
+        }
     }
 
     fn note(&mut self, operation: Operation, probes: &mut Vec<QueueId>) {

@@ -166,6 +166,10 @@ config! {
     handover: Duration = Duration::from_millis(100), "XSCHED_HANDOVER", Server;
     /// Rules by which programs are classified; default: /etc/xsched/rules.toml if it is there.
     rules: Option<PathBuf> = None, "XSCHED_RULES", Server;
+    /// Policy AWF: the X display whose active window counts; default: DISPLAY.
+    display: Option<String> = None, "XSCHED_DISPLAY", Server;
+    /// Policy AWF: the file with the right to use that display; default: XAUTHORITY, or .Xauthority in HOME.
+    xauthority: Option<PathBuf> = None, "XSCHED_XAUTHORITY", Server;
     /// Highest priority that ordinary users may ask for.
     priority_ceiling: u32 = 0, "XSCHED_PRIORITY_CEILING", Server;
 }

@@ -88,6 +88,9 @@ pub struct QueueStatus {
     /// Where each of them came from.
     #[serde(default)]
     pub origins: BTreeMap<HintKind, Origin>,
+    /// What the policy has promised, or refused, to the process's group on the device.
+    #[serde(default)]
+    pub remark: Option<String>,
 }
 
 /// Where a value came from.

@@ -235,6 +235,7 @@ mod tests {
             suspensions: 0,
             hints: Default::default(),
             origins: Default::default(),
+            remark: None,
         };
         let status = ClientStatus {
             client: ClientId(1),

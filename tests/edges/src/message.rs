@@ -129,6 +129,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         suspensions: 2,
         hints: [(HintKind::Priority, 5)].into(),
         origins: [(HintKind::Priority, origin.clone())].into(),
+        remark: Some("deadline of 5ms refused".into()),
     };
     let client = ClientStatus {
         client: ClientId(1),

@@ -51,7 +51,7 @@ impl List {
                 return hints(&clients).render(width());
             }
             let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-            table(&clients, &user_names(&users)).render(width()) + &refusals(&clients)
+            table(&clients, &user_names(&users)).render(width()) + &refusals(&clients) + &remarks(&clients)
         })
     }
 }
@@ -90,6 +90,20 @@ fn refusals(clients: &[ClientStatus]) -> String {
         )
     };
     refused.map(line).collect()
+}
+
+/// A line for each client and device that the policy has something to say of.
+fn remarks(clients: &[ClientStatus]) -> String {
+    let mut lines = String::new();
+    for client in clients {
+        let of_devices: BTreeMap<_, _> =
+            client.queues.iter().filter_map(|queue| Some((&queue.device, queue.remark.as_ref()?))).collect();
+        for (device, remark) in of_devices {
+            let (program, remark) = (printable(&client.program), printable(remark));
+            lines += &format!("{} {program} on {device}: {remark}\n", client.client);
+        }
+    }
+    lines
 }
 
 fn queue_cells(queue: &QueueStatus) -> [String; 8] {
@@ -220,6 +234,7 @@ mod tests {
             suspensions: 17,
             hints: BTreeMap::from([(HintKind::Priority, -5)]),
             origins: BTreeMap::from([(HintKind::Priority, rule())]),
+            remark: None,
         }
     }
 
@@ -279,6 +294,13 @@ c2 4711 alice hashcat g2    -     -                -     - -  -                -
             refusals(&clients),
             "c2 hashcat was started with priority 10, more than its user may have\n"
         );
+    }
+
+    #[test]
+    fn what_the_policy_remarks_is_said_below_the_table_once_for_each_device() {
+        let mut clients = [client(1, vec![queue(1, true, true), queue(2, false, false)]), client(2, vec![])];
+        clients[0].queues.iter_mut().for_each(|queue| queue.remark = Some("deadline of 5ms refused".into()));
+        assert_eq!(remarks(&clients), "c1 hashcat on pci:0000:65:00.0: deadline of 5ms refused\n");
     }
 
     #[test]

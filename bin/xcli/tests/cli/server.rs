@@ -24,6 +24,7 @@ fn client(number: u32, queues: u64) -> ClientStatus {
         suspensions: 5,
         hints: BTreeMap::from([(HintKind::Priority, 7)]),
         origins: Default::default(),
+        remark: None,
     };
     ClientStatus {
         client: ClientId(number),

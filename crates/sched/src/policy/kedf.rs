@@ -56,8 +56,9 @@ impl Policy for Kedf {
 
     fn on_ready(&mut self, device: DeviceId, unit: &Unit, _now: Time) {
         let given = unit.hints.given(HintKind::Kdeadline).and_then(|k| usize::try_from(k).ok());
-        if let Some(k) = given {
-            self.given.entry(device).or_default().insert(unit.group, k);
+        match given {
+            Some(k) => drop(self.given.entry(device).or_default().insert(unit.group, k)),
+            None => self.on_leave(device, unit.group),
         }
     }
 
