@@ -26,8 +26,20 @@ const UNWANTED: &[(&str, &str)] = &[
 ];
 
 /// Folders of the root whose paths, named in a document, must exist.
-const FOLDERS: &[&str] =
-    &["bin", "crates", "docs", "examples", "fuzz", "lib", "platforms", "python", "shims", "tests", "xtask"];
+const FOLDERS: &[&str] = &[
+    "bin",
+    "crates",
+    "docs",
+    "examples",
+    "fuzz",
+    "lib",
+    "platforms",
+    "python",
+    "rust",
+    "shims",
+    "tests",
+    "xtask",
+];
 
 /// The rules, each with tests that fail without it.
 const RULES: &str = "docs/design/rules.md";

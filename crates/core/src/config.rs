@@ -154,7 +154,7 @@ config! {
     levelzero_lib: Option<PathBuf> = None, "XSCHED_LEVELZERO_LIB", Program;
     /// The real CUDA driver library; default: the one that the program would have got.
     cuda_lib: Option<PathBuf> = None, "XSCHED_CUDA_LIB", Program;
-    /// libxsched.so for the Python package; default: the one in the process, or that of the installation.
+    /// libxsched.so for the Python package and the Rust crate; default: the one in the process, or that of the installation.
     lib: Option<PathBuf> = None, "XSCHED_LIB", Program;
     /// How long a queue must be without work before it counts as idle.
     grace: Duration = Duration::from_micros(200), "XSCHED_GRACE", Server;

@@ -17,6 +17,7 @@ pub const LAYERS: &[(u8, &[&str])] = &[
 pub const OUTSIDE: &[(&str, MayUse)] = &[
     ("crates/shim", MayUse::Nothing),
     ("shims/*", MayUse::Only("crates/shim")),
+    ("rust", MayUse::Nothing),
     ("xtask", MayUse::Anything),
     ("tests/*", MayUse::Anything),
     ("tests/fakes/*", MayUse::Anything),
@@ -61,13 +62,14 @@ pub const GUESTS: &[&str] = &[
 /// What guests must not do although they do it: file (or folder, with a slash at its end), which word, why it is right there.
 pub const GUEST_EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// Who may read the environment. Their tests, and everything outside the layers but shims, may too.
-pub const READS_ENVIRONMENT: &[&str] = &["crates/runtime/src/config.rs", "bin/"];
+/// Who may read the environment (rust: a program's own part, without anything of ours). Their tests, and everything outside the layers but shims, may too.
+pub const READS_ENVIRONMENT: &[&str] = &["crates/runtime/src/config.rs", "bin/", "rust/"];
 
 /// Where names of vendors and of their interfaces may stand in code (comments may name them anywhere).
 pub const KNOWS_VENDORS: &[&str] = &[
     "platforms/",
     "shims/",
+    "rust/",
     "lib/src/platforms.rs",
     "crates/core/src/config.rs",
     "xtask/",

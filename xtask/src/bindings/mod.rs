@@ -5,10 +5,13 @@
 
 mod header;
 mod python;
+mod rust;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use header::Header;
 
@@ -32,7 +35,10 @@ fn generate() -> Result<Vec<(PathBuf, String)>> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let text = std::fs::read_to_string(root.join(HEADER)).with_context(|| format!("reading {HEADER}"))?;
     let header = Header::parse(&text)?;
-    Ok(vec![(root.join("python/src/xsched/_generated.py"), python::text(&header))])
+    Ok(vec![
+        (root.join("python/src/xsched/_generated.py"), python::text(&header)),
+        (root.join("rust/src/generated.rs"), rustfmt(&rust::text(&header))?),
+    ])
 }
 
 /// `SyncHwQueue` as `SYNC_HW_QUEUE`.
@@ -47,6 +53,29 @@ fn upper(name: &str) -> String {
         before = Some(c);
     }
     upper
+}
+
+/// `lax_priority` as `LaxPriority`.
+fn camel(name: &str) -> String {
+    let part = |part: &str| part[..1].to_uppercase() + &part[1..].to_lowercase();
+    name.split('_').filter(|word| !word.is_empty()).map(part).collect()
+}
+
+/// As `cargo fmt` would have it.
+fn rustfmt(text: &str) -> Result<String> {
+    let mut child = Command::new("rustfmt")
+        .args(["--edition", "2024", "--config-path", concat!(env!("CARGO_MANIFEST_DIR"), "/..")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting rustfmt")?;
+    let mut input = child.stdin.take().context("rustfmt has an input")?;
+    // It reads all before it writes.
+    input.write_all(text.as_bytes()).context("writing to rustfmt")?;
+    drop(input);
+    let output = child.wait_with_output().context("waiting for rustfmt")?;
+    ensure!(output.status.success(), "rustfmt failed ({})", output.status);
+    String::from_utf8(output.stdout).context("reading from rustfmt")
 }
 
 #[cfg(test)]
@@ -64,5 +93,6 @@ mod tests {
     #[test]
     fn names_are_spelt_as_each_language_spells_them() {
         assert_eq!([upper("SyncHwQueue"), upper("CPU"), upper("None")], ["SYNC_HW_QUEUE", "CPU", "NONE"]);
+        assert_eq!([camel("lax_priority"), camel("HPF")], ["LaxPriority", "Hpf"]);
     }
 }
