@@ -30,6 +30,7 @@ class Work:
             pyopencl.mem_flags.READ_WRITE | pyopencl.mem_flags.COPY_HOST_PTR,
             hostbuf=numpy.zeros(256, numpy.float32),
         )
+        self.result = numpy.empty(256, numpy.float32)
         self.rounds = 1000
         self._measure()
 
@@ -44,6 +45,10 @@ class Work:
         begun = time.perf_counter()
         self.launch().wait()
         return (time.perf_counter() - begun) * 1e3
+
+    def read(self) -> None:
+        """Reads the result. pyopencl gives the interpreter's lock up for that; it keeps it when it launches a kernel."""
+        pyopencl.enqueue_copy(self.queue, self.result, self.data)
 
     def _measure(self) -> None:
         self.run()

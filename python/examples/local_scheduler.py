@@ -21,12 +21,13 @@ def main() -> None:
         greedy_queue.priority = -10
         is_ending = threading.Event()
 
-        def launch() -> None:
+        def submit() -> None:
+            # XSched launches them when the queue may run, so no thread of Python's waits for that with the interpreter's lock.
             while not is_ending.is_set():
-                events = [greedy.launch() for _ in range(8)]
-                events[-1].wait()
+                commands = [greedy_queue.submit(greedy.launch) for _ in range(8)]
+                commands[-1].wait()
 
-        worker = threading.Thread(target=launch)
+        worker = threading.Thread(target=submit)
         worker.start()
         times = []
         for _ in range(30):

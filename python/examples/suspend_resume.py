@@ -1,4 +1,7 @@
-"""Holds a queue back and lets it go: run it by `xcli run -- python3 suspend_resume.py`. It needs no server."""
+"""Holds a queue back and lets it go. Run it by `xcli run -- python3 suspend_resume.py`; it needs no server.
+
+A thread that waits in a launch must not keep the interpreter's lock, or else the thread that would resume the queue waits too: docs/python.md.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ def main() -> None:
         done = 0
         is_ending = threading.Event()
 
-        def launch() -> None:
+        def read() -> None:
             nonlocal done
             while not is_ending.is_set():
-                work.run()
+                work.read()
                 done += 1
 
-        worker = threading.Thread(target=launch)
+        worker = threading.Thread(target=read)
         worker.start()
         while done < 3:
             time.sleep(0.01)

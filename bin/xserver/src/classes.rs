@@ -11,6 +11,7 @@ use xsched_core::hint::HINTS;
 use xsched_core::status::{Limit, Origin};
 use xsched_core::text::Problem;
 use xsched_core::{ClientId, Event, Hint, HintKind, HintSource, Limits, QueueId, Time};
+use xsched_ipc::wire::ProgramHints;
 use xsched_rules::Given;
 
 impl Guests {
@@ -43,6 +44,39 @@ impl Guests {
                 self.scheduler.handle(Event::QueueHint { queue, hint }, now);
             }
         }
+    }
+
+    /// A guest's program has given hints; of those, it gets what its user may have. An error says what is wrong with the guest's page.
+    pub(crate) fn take_hints(
+        &mut self,
+        client: ClientId,
+        given: ProgramHints,
+        rights: &Rights,
+        now: Time,
+    ) -> Result<(), String> {
+        // The queue may be one that was made a moment ago.
+        self.read_ring(client, now)?;
+        let Some(guest) = self.table.get(&client) else { return Ok(()) };
+        let who = guest.credentials.clone();
+        let queue = match given.slot {
+            None => None,
+            Some((slot, generation)) => match guest.known(slot).filter(|known| known.is_life(generation)) {
+                Some(known) => Some(known.queue),
+                // It is gone.
+                None => return Ok(()),
+            },
+        };
+        for info in HINTS {
+            let value = given.hints.given(info.kind).and_then(|value| Hint::new(info.kind, value).ok());
+            let hint = value.map(|hint| rights.lower(&who, hint));
+            self.tell(client, info.kind, now, |told| match (queue, hint) {
+                (Some(queue), Some(hint)) => told.set_queue(queue, HintSource::Program, hint),
+                (Some(queue), None) => drop(told.unset_queue(queue, HintSource::Program, info.kind)),
+                (None, Some(hint)) => told.set(HintSource::Program, hint),
+                (None, None) => drop(told.unset(HintSource::Program, info.kind)),
+            });
+        }
+        Ok(())
     }
 
     /// Asks the rules about a guest.

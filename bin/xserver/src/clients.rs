@@ -219,6 +219,11 @@ impl Known {
         Known { level, ..self }
     }
 
+    /// Whether it lives in this life of its slot.
+    pub(crate) fn is_life(self, generation: u32) -> bool {
+        self.generation == generation
+    }
+
     /// Whether this is the queue that the slot's tag says.
     pub(crate) fn is(&self, tag: Option<Tag>) -> bool {
         tag.is_some_and(|tag| tag.generation == self.generation)

@@ -209,6 +209,11 @@ impl Server {
             (Ok(Some(Message::Request(request))), Role::Fresh { .. } | Role::Control(_)) => {
                 self.serve(number, request, time);
             }
+            (Ok(Some(Message::Hints(given))), Role::Guest { client, .. }) => {
+                if let Err(reason) = self.guests.take_hints(*client, given, &self.rights, time) {
+                    self.drop_link(number, &reason, time);
+                }
+            }
             (Ok(Some(Message::Bond(what))), Role::Guest { client, .. }) => {
                 self.guests.bond(*client, what, time);
             }

@@ -1,7 +1,8 @@
 //! What a process and its queues were told, by whom, and which of it holds.
 //!
 //! Every source has a place of its own, so that what one gives undoes nothing that another gave: when a rule goes, what was there before it
-//! holds again. A hint for one queue goes before one of the same source for its process, and a new one for the process ends those.
+//! holds again. A hint for one queue goes before one of the same source for its process, and a new one for the process ends those; but those that
+//! the program itself gave: it knows all of them, and says what it has taken back.
 //! Invariant: what holds is a function of what was told, not of the order in which different sources told it. Deliberately absent: rights.
 
 use std::collections::BTreeMap;
@@ -33,10 +34,12 @@ impl Told {
     /// What a source told the process is taken back, and what it told its queues with it. Returns whether there was anything.
     pub(crate) fn unset(&mut self, source: HintSource, kind: HintKind) -> bool {
         let mut was_told = false;
-        self.queues.retain(|_, told| {
-            was_told |= forget(told, source, kind);
-            !told.is_empty()
-        });
+        if source != HintSource::Program {
+            self.queues.retain(|_, told| {
+                was_told |= forget(told, source, kind);
+                !told.is_empty()
+            });
+        }
         if let Some(hints) = self.of_process(source) {
             was_told |= hints.given(kind).is_some();
             hints.unset(kind);
@@ -146,6 +149,16 @@ mod tests {
         assert!(told.own(P).eq([(Q, 2)]));
         told.set(Operator, priority(3));
         assert_eq!((told.held_by(Q, P), told.own(P).count()), ((3, Operator), 0));
+    }
+
+    #[test]
+    fn what_a_program_gave_a_queue_stays_whatever_it_gives_its_process() {
+        let mut told = Told::default();
+        told.set_queue(Q, Program, priority(9));
+        told.set(Program, priority(3));
+        assert_eq!((told.held_by(Q, P), told.held_by(OTHER, P)), ((9, Program), (3, Program)));
+        told.unset(Program, P);
+        assert_eq!((told.held_by(Q, P), told.held(P)), ((9, Program), (0, Default)));
     }
 
     #[test]

@@ -119,6 +119,12 @@ impl Session {
         }
     }
 
+    /// Says which hints the program has given all its queues, or one of them. Never waits; whether there was room for it.
+    pub fn give(&self, hints: &wire::ProgramHints) -> bool {
+        let packet = hints.to_packet();
+        self.socket().is_some_and(|socket| socket::try_send(socket, &packet, &[]).is_ok_and(|sent| sent))
+    }
+
     /// Says that this process shares something with whoever says the same bytes, [`wire::MAX_BOND`] at most. Never waits; whether there was
     /// room for it.
     pub fn bond(&self, what: &[u8]) -> bool {
@@ -127,7 +133,7 @@ impl Session {
     }
 
     /// Becomes readable when the server has something to say, and hangs up when it is gone; see [`Session::poll`]. Only
-    /// [`Session::bond`] sends on it after the hello. `None` if the program has closed it.
+    /// [`Session::bond`] and [`Session::give`] send on it after the hello. `None` if the program has closed it.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.get()
     }

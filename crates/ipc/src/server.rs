@@ -49,6 +49,8 @@ pub enum Message {
     Request(Request),
     /// To be suspended as one with all who name the same bytes.
     Bond(Vec<u8>),
+    /// To have other hints than before.
+    Hints(wire::ProgramHints),
 }
 
 /// Who wants to be scheduled.
@@ -169,7 +171,10 @@ impl Connection {
             Kind::Hello => hello(body, fds)?,
             Kind::Request if fds.0.is_empty() => Message::Request(Request::parse(body)?),
             Kind::Bond if fds.0.is_empty() => Message::Bond(wire::bond(body)?.to_vec()),
-            Kind::Request | Kind::Bond => return Err(Garbage::Field("the number of fds").into()),
+            Kind::Hints if fds.0.is_empty() => Message::Hints(wire::ProgramHints::parse(body)?),
+            Kind::Request | Kind::Bond | Kind::Hints => {
+                return Err(Garbage::Field("the number of fds").into());
+            }
             other => return Err(Garbage::Kind(other as u16).into()),
         };
         Ok(Some(message))

@@ -42,6 +42,8 @@ pub enum Kind {
     Limits = 7,
     /// Guest to server: what stands in the body is shared with others, who name it by the same bytes: be suspended as one with them.
     Bond = 8,
+    /// Guest to server: what its program gave all its queues, or one; a [`ProgramHints`].
+    Hints = 9,
 }
 
 /// A guest introduces itself.
@@ -90,6 +92,15 @@ pub struct LimitsBody {
     pub threshold: u32,
 }
 
+/// The hints that a program has given, all of them: one that is not among them was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramHints {
+    /// The queue's slot, and in which life of it; none: the process, for queues that were given none of their own.
+    pub slot: Option<(u16, u32)>,
+    /// All that it has been given.
+    pub hints: Hints,
+}
+
 /// What is wrong with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Garbage {
@@ -126,6 +137,7 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
         6 => Some(Kind::Look),
         7 => Some(Kind::Limits),
         8 => Some(Kind::Bond),
+        9 => Some(Kind::Hints),
         _ => None,
     };
     match kind {
@@ -152,11 +164,7 @@ impl Hello {
     pub fn to_packet(&self) -> Vec<u8> {
         let (program, group) = (name(&self.program), self.group.as_deref().map(name));
         let blob = self.control.as_ref().map(|control| control.blob.as_slice()).unwrap_or_default();
-        let hints: Vec<HintEntry> = self
-            .hints
-            .iter()
-            .map(|hint| HintEntry { code: hint.kind() as u64, value: hint.value() })
-            .collect();
+        let hints = hint_entries(&self.hints);
         let fixed = HelloFixed {
             layout: self.layout,
             epoch: self.epoch.number(),
@@ -179,18 +187,7 @@ impl Hello {
         let (fixed, mut rest) =
             HelloFixed::read_from_prefix(body).map_err(|_| Garbage::Field("the hello's length"))?;
         let epoch = Epoch::from_number(fixed.epoch).ok_or(Garbage::Field("the epoch"))?;
-        let mut hints = Hints::default();
-        if fixed.hints as usize > xsched_core::hint::HINTS.len() {
-            return Err(Garbage::Field("the number of hints"));
-        }
-        for _ in 0..fixed.hints {
-            let (entry, behind) =
-                HintEntry::read_from_prefix(rest).map_err(|_| Garbage::Field("a hint's length"))?;
-            rest = behind;
-            let kind = u8::try_from(entry.code).ok().and_then(HintKind::from_code);
-            let hint = kind.and_then(|kind| Hint::new(kind, entry.value).ok());
-            hints.set(hint.ok_or(Garbage::Field("a hint"))?);
-        }
+        let hints = take_hints(&mut rest, fixed.hints)?;
         let program = take_name(&mut rest, fixed.program, "the program's name")?;
         let group = match fixed.group {
             NONE => None,
@@ -223,6 +220,35 @@ impl Welcome {
     /// Reads the body of a packet.
     pub fn parse(body: &[u8]) -> Result<Welcome, Garbage> {
         Welcome::read_from_bytes(body).map_err(|_| Garbage::Field("the welcome's length"))
+    }
+}
+
+impl ProgramHints {
+    /// As a packet.
+    pub fn to_packet(&self) -> Vec<u8> {
+        let entries = hint_entries(&self.hints);
+        let (slot, generation) = self.slot.map_or((NONE, 0), |(slot, generation)| (slot.into(), generation));
+        let fixed = HintsFixed { slot, generation, count: entries.len() as u32, zero: 0 };
+        packet(Kind::Hints, &[fixed.as_bytes(), entries.as_bytes()].concat())
+    }
+
+    /// Reads the body of a packet.
+    pub fn parse(body: &[u8]) -> Result<ProgramHints, Garbage> {
+        let (fixed, mut rest) =
+            HintsFixed::read_from_prefix(body).map_err(|_| Garbage::Field("the hints' length"))?;
+        let slot = match fixed.slot {
+            NONE if fixed.generation != 0 => return Err(Garbage::Field("the hints' generation")),
+            NONE => None,
+            slot => {
+                let slot = u16::try_from(slot).map_err(|_| Garbage::Field("the hints' slot"))?;
+                Some((slot, fixed.generation))
+            }
+        };
+        let hints = take_hints(&mut rest, fixed.count)?;
+        if !rest.is_empty() || fixed.zero != 0 {
+            return Err(Garbage::Field("the hints' length"));
+        }
+        Ok(ProgramHints { slot, hints })
     }
 }
 
@@ -275,9 +301,38 @@ struct HelloFixed {
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
+struct HintsFixed {
+    slot: u32,
+    generation: u32,
+    count: u32,
+    zero: u32,
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 struct HintEntry {
     code: u64,
     value: i64,
+}
+
+fn hint_entries(hints: &Hints) -> Vec<HintEntry> {
+    hints.iter().map(|hint| HintEntry { code: hint.kind() as u64, value: hint.value() }).collect()
+}
+
+fn take_hints(rest: &mut &[u8], count: u32) -> Result<Hints, Garbage> {
+    let mut hints = Hints::default();
+    if count as usize > xsched_core::hint::HINTS.len() {
+        return Err(Garbage::Field("the number of hints"));
+    }
+    for _ in 0..count {
+        let (entry, behind) =
+            HintEntry::read_from_prefix(rest).map_err(|_| Garbage::Field("a hint's length"))?;
+        *rest = behind;
+        let kind = u8::try_from(entry.code).ok().and_then(HintKind::from_code);
+        let hint = kind.and_then(|kind| Hint::new(kind, entry.value).ok());
+        hints.set(hint.ok_or(Garbage::Field("a hint"))?);
+    }
+    Ok(hints)
 }
 
 fn name(text: &str) -> String {
@@ -336,6 +391,20 @@ mod tests {
     }
 
     #[test]
+    fn a_programs_hints_read_back_and_what_is_not_such_is_refused() {
+        for slot in [None, Some((7, 3)), Some((u16::MAX, 0))] {
+            let given = ProgramHints { slot, hints: hello().hints };
+            let packet = given.to_packet();
+            let (kind, body) = open(&packet).unwrap();
+            assert_eq!((kind, ProgramHints::parse(body)), (Kind::Hints, Ok(given)));
+            assert!((0..body.len()).all(|length| ProgramHints::parse(&body[..length]).is_err()));
+            assert!(ProgramHints::parse(&[body, &[0]].concat()).is_err());
+        }
+        let beyond = HintsFixed { slot: 1 << 16, generation: 0, count: 0, zero: 0 };
+        assert_eq!(ProgramHints::parse(beyond.as_bytes()), Err(Garbage::Field("the hints' slot")));
+    }
+
+    #[test]
     fn limits_read_back_and_a_level_that_there_is_not_is_refused() {
         let all = Limits { level: Some(Level::Deactivate), threshold: Some(7) };
         for limits in [all, Limits::default(), Limits { level: None, ..all }] {
@@ -385,6 +454,7 @@ mod tests {
             let _ = Hello::parse(&bytes);
             let _ = Welcome::parse(&bytes);
             let _ = LimitsBody::parse(&bytes);
+            let _ = ProgramHints::parse(&bytes);
             let _ = reason(&bytes);
         }
 

@@ -8,7 +8,7 @@ use xsched_core::{
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::page::LAYOUT;
 use xsched_ipc::wire::{
-    self, Control, Hello, Kind, LimitsBody, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, Welcome,
+    self, Control, Hello, Kind, LimitsBody, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, ProgramHints, Welcome,
 };
 use xsched_queue::gate::Epoch;
 
@@ -20,6 +20,7 @@ pub(crate) fn run(data: &[u8]) {
         Ok((Kind::Request, body)) => request(body),
         Ok((Kind::Reply, body)) => reply(body),
         Ok((Kind::Limits, body)) => limits(body),
+        Ok((Kind::Hints, body)) => program_hints(body),
         Ok((Kind::Bond, body)) => drop(wire::bond(body)),
         Ok((Kind::Look, _)) | Err(_) => {}
     }
@@ -36,6 +37,18 @@ fn hello(body: &[u8]) {
     assert!(packet.len() <= MAX_PACKET);
     let (kind, body) = wire::open(&packet).expect("a packet of ours");
     assert_eq!((kind, Hello::parse(body)), (Kind::Hello, Ok(hello)));
+}
+
+fn program_hints(body: &[u8]) {
+    let Ok(hints) = ProgramHints::parse(body) else { return };
+    let packet = hints.to_packet();
+    let (kind, body) = wire::open(&packet).expect("a packet of ours");
+    assert_eq!((kind, ProgramHints::parse(body)), (Kind::Hints, Ok(hints)));
+}
+
+/// What a program gave one of its queues.
+pub(crate) fn given() -> ProgramHints {
+    ProgramHints { slot: Some((3, 1)), hints: full_hello().hints }
 }
 
 fn limits(body: &[u8]) {
@@ -175,6 +188,8 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("hello", full_hello().to_packet()),
         ("hello-bare", bare_hello().to_packet()),
         ("welcome", Welcome { client: 1 }.to_packet()),
+        ("hints-queue", given().to_packet()),
+        ("hints-process", ProgramHints { slot: None, ..given() }.to_packet()),
         ("bond", wire::packet(Kind::Bond, b"cuda event:1")),
         ("look", wire::packet(Kind::Look, &[])),
         ("limits", LimitsBody::to_packet(Limits { level: Some(Level::Block), threshold: Some(4) })),

@@ -1,6 +1,6 @@
 //! What a stranger sends to xserver: packets with files, over a real socket. Each is a whole valid message or the end of the connection.
 
-use crate::message::{bare_hello, full_hello, requests};
+use crate::message::{bare_hello, full_hello, given, requests};
 use crate::{Seed, input::Input};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -40,6 +40,7 @@ pub(crate) fn run(data: &[u8]) {
                     newcomer.page.gates().iter().all(|gate| gate.state().epoch() == newcomer.hello.epoch)
                 );
             }
+            Ok(Some(Message::Hints(_))) => {}
             Ok(Some(Message::Bond(what))) => assert!((1..=MAX_BOND).contains(&what.len())),
             Ok(Some(Message::Request(_))) => {}
             Ok(None) => panic!("the peer is gone, and yet there may be more to come"),
@@ -133,6 +134,8 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("hello-sealed-for-good", encode(&bare, &[4])),
         ("hello-pipe", encode(&bare, &[6])),
         ("hello-twice", [encode(&bare, &[0]), encode(&bare, &[0])].concat()),
+        ("hints", encode(&given().to_packet(), &[])),
+        ("hints-with-files", encode(&given().to_packet(), &[0])),
         ("too-many-files", encode(&bare, &[0; 20])),
     ];
     seeds.extend(

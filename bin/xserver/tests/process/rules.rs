@@ -6,9 +6,11 @@ use crate::somebody::{NOBODY, is_possible};
 use rustix::process::Signal;
 use std::path::PathBuf;
 use xsched_core::status::{QueueStatus, RulesStatus};
-use xsched_core::{HintKind, HintSource, Level, Limits, QueueId};
+use xsched_core::{Hint, HintKind, HintSource, Hints, Level, Limits, QueueId};
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::guest::Link;
+use xsched_ipc::page::EdgeKind;
+use xsched_ipc::wire::ProgramHints;
 
 /// A server with a rules file of its own.
 struct Ruled {
@@ -151,6 +153,49 @@ fn the_operator_goes_before_rules_and_what_he_takes_back_uncovers_them() {
 }
 
 #[test]
+fn what_a_program_gives_goes_before_its_environment_and_behind_rules_and_it_may_take_it_back() {
+    let ruled = Ruled::start("", &[]);
+    let guest = Guest::attach(&ruled.server, "greedy", 7);
+    guest.page().occupy(1, 0, Level::Block).unwrap();
+    guest.tell(EdgeKind::Created, 1);
+    let give = |slot: Option<u16>, hints: &[(HintKind, i64)]| {
+        let mut all = Hints::default();
+        hints.iter().for_each(|(kind, value)| all.set(Hint::new(*kind, *value).unwrap()));
+        let life = |slot| guest.page().slot(slot).unwrap().tag().unwrap().generation;
+        assert!(guest.session.give(&ProgramHints { slot: slot.map(|slot| (slot, life(slot))), hints: all }));
+    };
+    let holds = |first: (i64, HintSource), second: (i64, HintSource)| {
+        wait(&format!("{first:?} and {second:?} hold"), || {
+            let queues = ruled.server.list().remove(0).queues;
+            let of = |queue: &QueueStatus| {
+                (queue.hints[&HintKind::Priority], queue.origins[&HintKind::Priority].source)
+            };
+            queues.len() == 2 && (of(&queues[0]), of(&queues[1])) == (first, second)
+        });
+    };
+    use HintSource::{Environment, Program, Rule};
+    holds((7, Environment), (7, Environment));
+    give(Some(1), &[(HintKind::Priority, 3), (HintKind::Gap, 100)]);
+    holds((7, Environment), (3, Program));
+    give(None, &[(HintKind::Priority, 5)]);
+    holds((5, Program), (3, Program));
+    ruled.write(LOW);
+    ruled.reload().unwrap();
+    holds((-5, Rule), (-5, Rule));
+    give(Some(1), &[]);
+    ruled.write("");
+    ruled.reload().unwrap();
+    holds((5, Program), (5, Program));
+    give(None, &[]);
+    holds((7, Environment), (7, Environment));
+    // A life of the slot that is over.
+    let past = ProgramHints { slot: Some((1, 0)), hints: Hints::default() };
+    assert!(guest.session.give(&past));
+    assert!(guest.session.give(&ProgramHints { slot: Some((60_000, 1)), ..past }));
+    holds((7, Environment), (7, Environment));
+}
+
+#[test]
 fn limits_reach_the_guest_when_it_attaches_and_when_they_change() {
     let ruled = Ruled::start(LOW, &[]);
     let greedy = Guest::attach(&ruled.server, "greedy", 0);
@@ -180,12 +225,12 @@ fn a_level_that_a_guest_changes_is_listed() {
     let server = Server::start(&[]);
     let guest = Guest::attach(&server, "prog", 0);
     guest.page().occupy(1, 0, Level::Interrupt).unwrap();
-    guest.tell(xsched_ipc::page::EdgeKind::Created, 1);
+    guest.tell(EdgeKind::Created, 1);
     let level = || server.list().first().and_then(|client| client.queues.get(1).map(|queue| queue.level));
     wait("it is listed", || level() == Some(Level::Interrupt));
     let slot = guest.page().slot(1).unwrap();
     assert!(slot.set_level(slot.tag().unwrap().generation, Level::Deactivate));
-    guest.tell(xsched_ipc::page::EdgeKind::Created, 1);
+    guest.tell(EdgeKind::Created, 1);
     wait("the other level is listed", || level() == Some(Level::Deactivate));
     assert_eq!(server.list()[0].queues.len(), 2, "it is the same queue");
 }

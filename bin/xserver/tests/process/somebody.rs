@@ -196,6 +196,7 @@ fn listen(socket: &Path) {
                 return say(&format!("{} and {files} files", newcomer.hello.program));
             }
             Ok(Some(Message::Bond(what))) => return say(&format!("a bond of {} bytes", what.len())),
+            Ok(Some(Message::Hints(given))) => return say(&format!("{given:?}")),
             Ok(Some(Message::Request(request))) => return say(&format!("{request:?}")),
             Err(error) => return say(&format!("nothing: {error}")),
         }
