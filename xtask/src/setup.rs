@@ -91,6 +91,7 @@ pub(crate) const TESTS: &[Need] = &[
     Need::program("kill", "procps"),
     Need::program("clinfo", "clinfo"),
     Need::program("ffmpeg", "ffmpeg"),
+    Need::program("Xvfb", "xvfb"),
 ];
 
 /// What the tests with programs of others need besides.

@@ -23,11 +23,16 @@ impl Rival {
 
     /// The same with a queue on any device.
     pub fn attach_on(socket: &Path, priority: i64, device: &DeviceKey) -> Rival {
+        Rival::attach_with(socket, &[(HintKind::Priority, priority)], device)
+    }
+
+    /// The same with any hints.
+    pub fn attach_with(socket: &Path, given: &[(HintKind, i64)], device: &DeviceKey) -> Rival {
         let page = SharedPage::create().unwrap();
         page.page().gates().iter().for_each(|gate| gate.start(Epoch::FIRST));
         page.page().set_key(0, device);
         let mut hints = Hints::default();
-        hints.set(Hint::new(HintKind::Priority, priority).unwrap());
+        given.iter().for_each(|&(kind, value)| hints.set(Hint::new(kind, value).unwrap()));
         let hello = Hello { epoch: Epoch::FIRST, program: "rival".into(), group: None, hints, control: None };
         let session = guest::connect(socket, &page, &hello, PATIENCE).unwrap();
         let rival = Rival { page, session };

@@ -17,4 +17,5 @@ mod server_lives;
 mod settings;
 mod soak;
 mod threads;
+mod urgency;
 mod windows;
