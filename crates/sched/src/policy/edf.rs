@@ -1,14 +1,14 @@
 //! Earliest deadline first, with admission: a group whose deadlines cannot be met beside those of others is refused, and says so.
 //!
-//! A group with a deadline hint asks for a *share* of the device: its utilization hint if it gives one, else what its last jobs took and an
-//! eighth more, divided by the deadline. A job lasts from ready to idle. It is admitted if its share and those of all admitted ones come to
+//! A group with a deadline hint asks for a *share* of the device: its utilization hint if it gives one, else what its last eight jobs took but
+//! for the longest one, and an eighth more, divided by the deadline. A job lasts from ready to idle. It is admitted if its share and those of all admitted ones come to
 //! 95 % at most (the rest is for changing hands, and for what others are due by `max_suspend`). Of the admitted ones that are ready, the one
 //! whose deadline comes first runs, alone. All others are the background: when no admitted one is ready, those of the highest priority run.
 //!
 //! - What is promised holds whatever others do: who has used up his share before his deadline goes on in the background until then.
-//! - A newcomer without a utilization hint is on trial for one job, with all that is left of the device; one at a time.
-//! - Whose jobs have grown beyond what is left is refused from the next one on. Who was refused is judged again when there is more room, and
-//!   tried again after eight jobs: the first ones of many programs are the longest.
+//! - A newcomer without a utilization hint is on trial for four jobs, with all that is left of the device; one at a time.
+//! - Whose jobs have grown beyond what is left keeps his share, and it is said that this is not enough.
+//! - Who was refused is judged again when there is more room, and tried again after eight jobs.
 //! - A share is kept while its owner rests, for 10 s or ten deadlines.
 //!
 //! Shares, and what is learnt, are in `edf/server.rs`. docs/design/0017
@@ -93,7 +93,7 @@ impl Policy for Edf {
     fn on_idle(&mut self, id: DeviceId, group: GroupId, now: Time) {
         self.change(id, group, now, |device, server| {
             server.end_job(now);
-            if device.trial == Some(group) {
+            if server.has_been_tried() {
                 device.judge(group, server, now);
             }
         });
@@ -126,10 +126,13 @@ impl Policy for Edf {
         let server = self.devices.get(&id)?.servers.get(&group)?;
         let deadline = server.length().show();
         match server.standing {
-            Standing::Admitted { share } => Some(format!(
-                "deadline of {deadline} admitted with {} % of the device",
-                share.div_ceil(10_000)
-            )),
+            Standing::Admitted { share, needs } => {
+                let share = share.div_ceil(10_000);
+                let late =
+                    |needs: u64| format!(", but its jobs need {} %: some are late", needs.div_ceil(10_000));
+                let late = needs.map(late).unwrap_or_default();
+                Some(format!("deadline of {deadline} admitted with {share} % of the device{late}"))
+            }
             Standing::Refused { needs, left } => {
                 let needs = needs.map_or("more".into(), |needs| format!("{} %", needs.div_ceil(10_000)));
                 let left = left / 10_000;
@@ -220,17 +223,17 @@ impl Device {
             self.trial = None;
         }
         self.promised -= server.standing.share();
-        let mut asks = server.asks_for();
-        if let (Some(asked), Standing::OnTrial { share }) = (&mut asks, server.standing) {
-            // It did with that.
-            *asked = (*asked).min(share);
-        }
+        let asks = server.asks_for(MOST - self.promised);
         if asks.is_none_or(|asked| asked > MOST - self.promised) {
             self.take_back(asks.is_some(), now);
         }
         let left = MOST - self.promised;
-        server.standing = match (asks, server.standing) {
-            (Some(share), _) if share <= left => Standing::Admitted { share },
+        server.standing = match (server.asks_for(left), server.standing) {
+            (Some(share), _) if share <= left => Standing::Admitted { share, needs: None },
+            // It keeps what it has: in the background it would not catch up.
+            (Some(needs), Standing::Admitted { share, .. }) if server.is_learnt() => {
+                Standing::Admitted { share, needs: Some(needs) }
+            }
             (Some(needs), _) => Standing::Refused { needs: Some(needs), left },
             // It was tried not long ago, and there is no more now than there was then.
             (None, Standing::Refused { needs: None, left: then })

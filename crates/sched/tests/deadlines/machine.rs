@@ -21,13 +21,23 @@ pub(crate) struct Program {
 }
 
 /// What became of a job.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) at: Time,
     pub(crate) began: Option<Time>,
     pub(crate) ended: Option<Time>,
     /// What the policy said of the program when the job came.
-    pub(crate) is_refused: bool,
+    pub(crate) remark: String,
+}
+
+impl Done {
+    pub(crate) fn is_refused(&self) -> bool {
+        self.remark.contains("refused")
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.remark.contains("admitted")
+    }
 }
 
 pub(crate) const DEVICE: DeviceId = DeviceId(1);
@@ -70,9 +80,8 @@ pub(crate) fn run(policy: PolicyKind, programs: &[Program], most: Duration) -> V
                 left[n] = Some(job.work);
                 scheduler.handle(Event::QueueReady { queue }, now);
                 scheduler.decide(now, &mut Vec::new());
-                let is_refused =
-                    scheduler.remark(client, DEVICE).is_some_and(|text| text.contains("refused"));
-                done[n].push(Done { at: now, began: None, ended: None, is_refused });
+                let remark = scheduler.remark(client, DEVICE).unwrap_or_default();
+                done[n].push(Done { at: now, began: None, ended: None, remark });
             }
         }
         let mut operations = Vec::new();

@@ -124,7 +124,7 @@ fn edf_refuses_the_one_too_many_and_meets_the_deadlines_of_the_others() {
     };
     let programs = [program(10_000, 50), program(7_000, 30), program(9_000, 20), hog(&[])];
     let done = run(PolicyKind::Edf, &programs, Duration::from_secs(1));
-    let refused: Vec<usize> = (0..4).filter(|&n| done[n][0].is_refused).collect();
+    let refused: Vec<usize> = (0..4).filter(|&n| done[n][0].is_refused()).collect();
     assert_eq!(refused, [2], "50 % and 30 % and 20 % are more than 95 %");
     let late = late(&programs, &done);
     assert!(!late.contains(&0) && !late.contains(&1), "{late:?}");
@@ -138,20 +138,34 @@ fn edf_learns_what_jobs_take_and_refuses_who_never_ends() {
     let done = run(PolicyKind::Edf, &programs, 600 * MS);
     // While the greedy one is on trial, the other one keeps what it was promised.
     assert_eq!(late(&programs[..1], &done[..1]), []);
-    assert!(done[0].iter().all(|job| !job.is_refused));
+    assert!(done[0].iter().skip(5).all(Done::is_admitted));
+    assert!(done[1][0].ended.is_none() && done[1].len() == 1);
 }
 
 #[test]
-fn edf_who_grows_beyond_what_is_left_is_refused_and_admitted_again_when_it_shrinks() {
+fn edf_who_grows_beyond_what_is_left_keeps_his_share_and_it_is_said() {
     let fixed = [(HintKind::Deadline, 10_000), (HintKind::Utilization, 60)];
-    let fixed = periodic(&fixed, micros(5_990), 10 * MS, 400);
-    let mut grows = periodic(&[(HintKind::Deadline, 10_000)], 2 * MS, 10 * MS, 400);
+    let fixed = periodic(&fixed, micros(5_990), 10 * MS, 100);
+    let mut grows = periodic(&[(HintKind::Deadline, 10_000)], 2 * MS, 10 * MS, 100);
+    // One long job is nothing yet.
+    grows.jobs[10].work = micros(3_800);
     grows.jobs[20..40].iter_mut().for_each(|job| job.work = micros(3_800));
     let done = run(PolicyKind::Edf, &[fixed.clone(), grows], Duration::from_secs(4));
     assert_eq!(late(&[fixed], &done[..1]), []);
-    let refused: Vec<usize> = (0..done[1].len()).filter(|&n| done[1][n].is_refused).collect();
-    assert!(refused.first().is_some_and(|&first| (20..30).contains(&first)), "{refused:?}");
-    assert!(refused.last().is_some_and(|&last| last < 100), "{refused:?}");
+    let said = |n: usize| (done[1][n].is_admitted(), done[1][n].remark.contains("some are late"));
+    let wanted = [(false, false), (true, false), (true, false), (true, true), (true, false)];
+    assert_eq!([0, 5, 15, 30, 60].map(said), wanted);
+}
+
+#[test]
+fn edf_who_was_refused_is_tried_again_when_his_first_jobs_were_the_longest() {
+    let fixed = [(HintKind::Deadline, 10_000), (HintKind::Utilization, 60)];
+    let fixed = periodic(&fixed, micros(5_990), 10 * MS, 100);
+    let mut warms_up = periodic(&[(HintKind::Deadline, 10_000)], 2 * MS, 10 * MS, 60);
+    warms_up.jobs[..6].iter_mut().for_each(|job| job.work = micros(3_900));
+    let done = run(PolicyKind::Edf, &[fixed, warms_up], Duration::from_secs(4));
+    assert!(done[1][6].is_refused(), "{:?}", done[1][6]);
+    assert!(done[1][30].is_admitted(), "{:?}", done[1][30]);
 }
 
 #[test]
@@ -163,7 +177,7 @@ fn edf_share_of_one_that_rests_for_long_is_given_to_others() {
         job.at = at * MS;
     }
     let done = run(PolicyKind::Edf, &[rests, comes], Duration::from_secs(20));
-    assert_eq!(done[1].iter().map(|job| job.is_refused).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(done[1].iter().map(|job| job.is_refused()).collect::<Vec<_>>(), [true, true, false]);
 }
 
 proptest! {
@@ -190,7 +204,7 @@ proptest! {
         for (program, jobs) in programs.iter().zip(&done) {
             let is_declared = program.hints.iter().any(|(kind, _)| *kind == HintKind::Utilization);
             let Some(length) = length(program).filter(|_| is_declared) else { continue };
-            for job in jobs.iter().filter(|job| !job.is_refused) {
+            for job in jobs.iter().filter(|job| !job.is_refused()) {
                 prop_assert!(job.ended.is_some_and(|ended| ended <= job.at + length), "{job:?} of {program:?}");
             }
         }

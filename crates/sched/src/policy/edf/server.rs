@@ -15,26 +15,24 @@ pub(super) const MOST: u64 = WHOLE / 100 * 95;
 pub(super) const LEAST: u64 = WHOLE / 100;
 /// For how long a share is kept for one that rests, at least.
 const KEPT: Duration = Duration::from_secs(10);
-/// So many jobs are remembered.
+/// So many jobs are remembered ...
 const JOBS: usize = 8;
+/// ... and so many are a trial.
+const TRIAL_JOBS: usize = 4;
+/// A trial ends with no good when one job was not done after so many periods.
+const TRIAL_PERIODS: u32 = 4;
 
 /// Shares are in parts of a million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Not judged yet, or not any more.
     Unknown,
-    /// Nobody knows what it needs; it has all that is left for one job.
-    OnTrial {
-        share: u64,
-    },
-    Admitted {
-        share: u64,
-    },
+    /// Nobody knows what it needs; it has all that is left for some jobs.
+    OnTrial { share: u64 },
+    /// With so much; if its jobs have grown and there is no more, with what they need.
+    Admitted { share: u64, needs: Option<u64> },
     /// It needs this, if that is known, and else more than was left.
-    Refused {
-        needs: Option<u64>,
-        left: u64,
-    },
+    Refused { needs: Option<u64>, left: u64 },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +54,8 @@ pub(super) struct Server {
     /// The job under way: since when it is ready, and what it has used.
     job: Option<Time>,
     used: Duration,
+    /// The periods that were over before it was done.
+    periods: u32,
     pub(super) runs: bool,
     /// Up to when its time is counted.
     counted: Time,
@@ -65,7 +65,7 @@ impl Standing {
     /// What is promised to it.
     pub(super) fn share(self) -> u64 {
         match self {
-            Standing::OnTrial { share } | Standing::Admitted { share } => share,
+            Standing::OnTrial { share } | Standing::Admitted { share, .. } => share,
             Standing::Unknown | Standing::Refused { .. } => 0,
         }
     }
@@ -74,12 +74,12 @@ impl Standing {
         matches!(self, Standing::OnTrial { .. })
     }
 
-    /// Whether it is admitted, as far as that is known.
-    pub(super) fn verdict(self) -> Option<bool> {
+    /// Whether it is admitted, and with all that it needs, as far as that is known.
+    pub(super) fn verdict(self) -> Option<(bool, bool)> {
         match self {
             Standing::Unknown | Standing::OnTrial { .. } => None,
-            Standing::Admitted { .. } => Some(true),
-            Standing::Refused { .. } => Some(false),
+            Standing::Admitted { needs, .. } => Some((true, needs.is_none())),
+            Standing::Refused { .. } => Some((false, false)),
         }
     }
 }
@@ -97,6 +97,7 @@ impl Server {
             left: Duration::ZERO,
             job: None,
             used: Duration::ZERO,
+            periods: 0,
             runs: false,
             counted: now,
         }
@@ -113,22 +114,33 @@ impl Server {
         before != (length, utilization)
     }
 
-    /// The share that it needs, if that is known.
-    pub(super) fn asks_for(&self) -> Option<u64> {
+    /// Whether what it needs is learnt: it does not say.
+    pub(super) fn is_learnt(&self) -> bool {
+        self.utilization.is_none()
+    }
+
+    /// The share that it needs, if that is known; no more than `left` if only the margin is smaller then.
+    pub(super) fn asks_for(&self, left: u64) -> Option<u64> {
         if let Some(percent) = self.utilization {
             return Some(u64::try_from(percent).unwrap_or(0) * (WHOLE / 100));
         }
-        let most = self.took.iter().take(self.jobs).max()?;
-        let with_margin = *most + *most / 8;
-        let share = with_margin.as_nanos() * u128::from(WHOLE) / self.length.as_nanos().max(1);
-        Some(u64::try_from(share).unwrap_or(u64::MAX).max(1))
+        if self.jobs < TRIAL_JOBS {
+            return None;
+        }
+        let mut took: Vec<Duration> = self.took.iter().take(self.jobs).copied().collect();
+        took.sort_unstable();
+        // One that was longer than all others may have been in somebody's way, or he in its.
+        let typical = took.iter().rev().nth(1)?;
+        let share = typical.as_nanos() * u128::from(WHOLE) / self.length.as_nanos().max(1);
+        let share = u64::try_from(share).unwrap_or(u64::MAX).clamp(1, u64::MAX / 2);
+        Some(if share > left { share } else { left.min(share + share / 8).max(1) })
     }
 
     /// It has been ready since then. Answers whether that is a job that was not known.
     pub(super) fn begin_job(&mut self, ready_since: Time) -> bool {
         let is_new = self.job != Some(ready_since);
         if is_new {
-            (self.job, self.used) = (Some(ready_since), Duration::ZERO);
+            (self.job, self.used, self.periods) = (Some(ready_since), Duration::ZERO, 0);
         }
         is_new
     }
@@ -164,6 +176,11 @@ impl Server {
         self.missed >= JOBS
     }
 
+    /// Whether its trial is over: it has shown what it needs.
+    pub(super) fn has_been_tried(&self) -> bool {
+        self.standing.is_trial() && self.jobs >= TRIAL_JOBS
+    }
+
     /// A period begins with a job, unless that would give it more than its share of the last one; `is_anew`: it had none.
     pub(super) fn begin_period(&mut self, is_anew: bool, now: Time) {
         let has_time = self.due > now && !is_anew;
@@ -187,13 +204,17 @@ impl Server {
         }
         server.left = server.left.saturating_sub(passed);
         if server.left.is_zero() {
-            if let Standing::OnTrial { share } = server.standing {
-                server.standing = Standing::Refused { needs: None, left: share };
-            } else if server.due <= now {
+            if server.due <= now {
                 let over = now.since(server.due).as_nanos() / server.length.as_nanos().max(1);
                 let periods = u32::try_from(over).unwrap_or(u32::MAX).saturating_add(1);
                 server.due = server.due + server.length.saturating_mul(periods);
                 server.left = server.in_a_period();
+                server.periods = server.periods.saturating_add(periods);
+            }
+            if let Standing::OnTrial { share } = server.standing
+                && server.periods >= TRIAL_PERIODS
+            {
+                server.standing = Standing::Refused { needs: None, left: share };
             }
         }
         server
