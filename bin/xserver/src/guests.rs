@@ -9,6 +9,7 @@ use crate::groups::Groups;
 use crate::logbook::Logbook;
 use crate::numbers;
 use crate::quota::Quota;
+use crate::record::Recorded;
 use crate::rulebook::Rulebook;
 use crate::scans::Scans;
 use crate::turn::Turn;
@@ -23,7 +24,7 @@ use xsched_sched::Scheduler;
 /// All guests, and the scheduler.
 #[derive(Debug)]
 pub(crate) struct Guests {
-    pub(crate) scheduler: Scheduler,
+    pub(crate) scheduler: Recorded,
     pub(crate) table: BTreeMap<ClientId, Guest>,
     /// Where each queue lives.
     pub(crate) places: IdMap<QueueId, (ClientId, u16)>,
@@ -53,7 +54,7 @@ pub(crate) struct Guests {
 impl Guests {
     pub(crate) fn new(scheduler: Scheduler) -> Guests {
         Guests {
-            scheduler,
+            scheduler: Recorded::new(scheduler),
             table: BTreeMap::new(),
             places: IdMap::default(),
             lingering: BTreeSet::new(),
@@ -89,6 +90,7 @@ impl Guests {
     ) {
         let group = self.groups.join(credentials.uid, newcomer.hello.group.as_deref());
         let hints = newcomer.hello.hints;
+        self.scheduler.name_client(client, credentials.pid, &newcomer.hello.program);
         self.table.insert(client, Guest::new(link, credentials, group, newcomer));
         self.scheduler.handle(Event::ClientJoined { client, group }, now);
         for hint in hints.iter() {
@@ -210,6 +212,7 @@ impl Guests {
             }
             None => {
                 let device = guest.device(client, tag.device, &mut self.devices)?;
+                guest.key(device).into_iter().for_each(|key| self.scheduler.name_device(device, key));
                 self.last_queue += 1;
                 let queue = QueueId(self.last_queue);
                 let known = Known::new(queue, device, tag);

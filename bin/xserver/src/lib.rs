@@ -1,8 +1,9 @@
 //! The scheduling daemon: knows every queue of the machine and decides, by a policy, which programs may launch.
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
-//! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log short.
-//! Deliberately absent: threads (but one in `ipc` that closes what strangers sent, and one that follows an X display while a policy goes by windows), waiting for
+//! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log
+//! short, `record` is the scheduler with an ear. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
+//! X display while a policy goes by windows, and one that writes a recording), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
 
@@ -23,6 +24,8 @@ mod logbook;
 mod numbers;
 mod poller;
 mod quota;
+mod record;
+mod recorder;
 pub mod rehearsal;
 mod rights;
 mod rulebook;
@@ -34,6 +37,7 @@ mod told;
 mod turn;
 
 use anyhow::{Context, Result};
+use recorder::Recorder;
 use rustix::process::{Resource, Rlimit};
 use settings::Settings;
 use std::io::IsTerminal;
@@ -93,7 +97,8 @@ fn serve(settings: Settings) -> Result<()> {
     let path = listener.path().to_owned();
     let file = rules.file().map(|file| format!(", {} rules from {file}", rules.len())).unwrap_or_default();
     rules.notes(&rights, policy.info().reads).iter().for_each(|note| tracing::warn!("{note}"));
-    let server =
+    let recorder = config.record.as_deref().map(Recorder::create).transpose()?;
+    let mut server =
         server::Server::new(listener, signals, Scheduler::new(policy, times), rights, rules, display)?;
     tracing::info!(
         "xserver {} on {}, policy {policy}, grace {}, lease {}, max_suspend {}{file}",
@@ -103,6 +108,10 @@ fn serve(settings: Settings) -> Result<()> {
         config.lease.show(),
         config.max_suspend.show()
     );
+    if let Some(recorder) = recorder {
+        tracing::info!("recording to {}, up to {}", recorder.name(), config.record_limit.show());
+        server.record(recorder, config.record_limit);
+    }
     server.run()
 }
 

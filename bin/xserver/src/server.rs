@@ -10,12 +10,13 @@ use crate::guests::Guests;
 use crate::links::{Answer, Links, Role};
 use crate::logbook::Kind;
 use crate::poller::{Poller, Source, Wake};
+use crate::recorder::Recorder;
 use crate::rights::Rights;
 use crate::rulebook::Rulebook;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
 use std::time::Duration;
-use xsched_core::{ClientId, Hint, HintKind, Time};
+use xsched_core::{ClientId, Hint, HintKind, Size, Time};
 use xsched_ipc::Error;
 use xsched_ipc::control::{Reply, Request};
 use xsched_ipc::server::{self, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now};
@@ -78,6 +79,11 @@ impl Server {
             accepting_again: None,
             is_ending: false,
         })
+    }
+
+    /// Has everything that the scheduler is told and decides recorded.
+    pub(crate) fn record(&mut self, recorder: Recorder, limit: Size) {
+        self.guests.scheduler.record(recorder, limit.as_bytes());
     }
 
     /// Serves until a signal ends it.
@@ -147,6 +153,7 @@ impl Server {
             self.guests.scans.due(),
             self.guests.log.due(),
             self.facts.due(),
+            self.guests.scheduler.flush_due(),
         ];
         due.into_iter().flatten().min()
     }
@@ -409,6 +416,7 @@ impl Server {
         for number in self.links.numbers() {
             self.drop_link(number, "xserver is ending", time);
         }
+        self.guests.scheduler.finish();
         // The listener goes with `self`, and the socket file with it.
     }
 

@@ -6,7 +6,7 @@
 
 use crate::hint::{HINTS, Hint, Hints};
 use crate::text::{self, Expected, Problem, Value};
-use crate::{Level, named_values};
+use crate::{Level, Size, named_values};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -170,6 +170,10 @@ config! {
     display: Option<String> = None, "XSCHED_DISPLAY", Server;
     /// Policy AWF: the file with the right to use that display; default: XAUTHORITY, or .Xauthority in HOME.
     xauthority: Option<PathBuf> = None, "XSCHED_XAUTHORITY", Server;
+    /// File to record what the scheduler is told and decides, for `xcli sim --trace`; %p in it is the process, %t the time.
+    record: Option<PathBuf> = None, "XSCHED_RECORD", Server;
+    /// Size at which a recording ends.
+    record_limit: Size = Size::from_mib(256), "XSCHED_RECORD_LIMIT", Server;
     /// Highest priority that ordinary users may ask for.
     priority_ceiling: u32 = 0, "XSCHED_PRIORITY_CEILING", Server;
 }

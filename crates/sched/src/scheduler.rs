@@ -41,6 +41,21 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Each with its name.
+    pub fn named(&mut self) -> [(&'static str, &mut Duration); 6] {
+        let Settings { grace, lease, max_suspend, grant, handover, contended_linger } = self;
+        [
+            ("grace", grace),
+            ("lease", lease),
+            ("max_suspend", max_suspend),
+            ("grant", grant),
+            ("handover", handover),
+            ("contended_linger", contended_linger),
+        ]
+    }
+}
+
 /// Keeps the state of all queues and decides who runs.
 #[derive(Debug)]
 pub struct Scheduler {

@@ -14,7 +14,11 @@ impl Machine<'_> {
         let mut to_look = Vec::new();
         for &operation in operations {
             match operation {
-                Operation::Suspend { client, device } => self.at_gate(client, device, Self::suspend),
+                Operation::Suspend { client, device } => {
+                    self.at_gate(client, device, Self::suspend);
+                    let gate = self.gate_of(client, device);
+                    to_look.extend(gate.filter(|&gate| self.gates[gate].awaited && !to_look.contains(&gate)));
+                }
                 Operation::Resume { client, device } => self.at_gate(client, device, Self::resume),
                 Operation::Window { client, device } => {
                     self.at_gate(client, device, |machine, gate| machine.gates[gate].windowed = true);

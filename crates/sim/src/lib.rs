@@ -17,6 +17,7 @@ mod machine;
 mod outcome;
 mod random;
 mod read;
+pub mod replay;
 pub mod svg;
 mod thread;
 mod timeline;

@@ -172,7 +172,7 @@ impl Machine<'_> {
             }
         }
         self.go_on(index);
-        if self.queues[index].flight.is_empty() && !self.queues[index].is_known_idle {
+        if !self.queues[index].is_known_idle && !self.is_in_flight(index) {
             self.watch(index);
         }
     }

@@ -122,6 +122,11 @@ impl Account {
         self.since = now;
     }
 
+    /// For how long it was in this state, which is not idle.
+    pub(crate) fn spent(&self, state: State) -> Duration {
+        self.spent.get(state as usize).copied().unwrap_or_default()
+    }
+
     /// For how long it was suspended with work.
     pub(crate) fn held(&self) -> Duration {
         self.spent[State::Ending as usize] + self.spent[State::Suspended as usize]

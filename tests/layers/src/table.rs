@@ -6,7 +6,7 @@
 /// A layer: its number, its folders. A crate may use crates of lower layers only. Where two rows fit, the first one holds.
 pub const LAYERS: &[(u8, &[&str])] = &[
     (1, &["crates/core"]),
-    (2, &["crates/hal", "crates/rules"]),
+    (2, &["crates/hal", "crates/rules", "crates/trace"]),
     (3, &["crates/sched", "crates/queue", "crates/ipc", "platforms/*/control"]),
     (4, &["crates/runtime", "crates/sim"]),
     (5, &["crates/client", "platforms/*"]),

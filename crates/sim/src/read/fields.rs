@@ -221,7 +221,9 @@ impl<'a> Fields<'a> {
 
     pub(super) fn time_of_at_least(&mut self, key: &'static str, least: Duration) -> Option<Duration> {
         let (value, spot) = self.take(key)?;
-        let expected = format!("{}, at least {}", Duration::EXPECTED, least.show());
+        let least_of_all =
+            if least.is_zero() { String::new() } else { format!(", at least {}", least.show()) };
+        let expected = format!("{}{least_of_all}", Duration::EXPECTED);
         time(value.get_ref()).filter(|time| *time >= least).or_else(|| spot.refuse(&expected))
     }
 

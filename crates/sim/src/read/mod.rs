@@ -87,17 +87,11 @@ fn file(mut fields: Fields<'_>, reader: &Reader<'_>) -> Option<Workload> {
 
 fn settings(mut fields: Fields<'_>) -> Settings {
     let mut settings = Settings::default();
-    let least = Duration::from_millis(1);
-    for (name, slot) in [("lease", &mut settings.lease), ("max_suspend", &mut settings.max_suspend)] {
+    for (name, slot) in settings.named() {
+        // The scheduler takes these two for no less.
+        let least =
+            if ["lease", "max_suspend"].contains(&name) { Duration::from_millis(1) } else { Duration::ZERO };
         *slot = fields.time_of_at_least(name, least).unwrap_or(*slot);
-    }
-    for (name, slot) in [
-        ("grace", &mut settings.grace),
-        ("grant", &mut settings.grant),
-        ("handover", &mut settings.handover),
-        ("contended_linger", &mut settings.contended_linger),
-    ] {
-        *slot = fields.time(name).unwrap_or(*slot);
     }
     fields.finish();
     settings
