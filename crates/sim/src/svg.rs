@@ -16,6 +16,8 @@ pub struct Words {
     pub subtitle: String,
     /// One for each lane, at its right end.
     pub notes: Vec<String>,
+    /// The timeline is that of a recording, in which only the scheduler is seen and not the device.
+    pub is_replay: bool,
 }
 
 const LEFT: f64 = 170.0;
@@ -48,7 +50,7 @@ pub fn draw(timeline: &Timeline, words: &Words) -> String {
     );
     text(&mut svg, (16.0, 30.0), "start", "words\" font-size=\"19\" font-weight=\"bold", &words.title);
     text(&mut svg, (16.0, 53.0), "start", "faint", &words.subtitle);
-    legend(&mut svg);
+    legend(&mut svg, words.is_replay);
     ticks(&mut svg, timeline, bottom);
     for (number, lane) in timeline.lanes.iter().enumerate() {
         let y = TOP + number as f64 * (LANE + GAP);
@@ -103,8 +105,11 @@ fn stacked(column: &[f32; SHOWN.len()]) -> [f32; SHOWN.len()] {
     })
 }
 
-fn legend(svg: &mut String) {
-    let entries = SHOWN.map(|state| (class(state), name(state)));
+fn legend(svg: &mut String, is_replay: bool) {
+    let entries: Vec<(&str, &str)> = match is_replay {
+        true => vec![("running", "has work and may run"), ("suspended", "suspended")],
+        false => SHOWN.iter().map(|&state| (class(state), name(state))).collect(),
+    };
     let mut x = LEFT;
     for (class, name) in entries.into_iter().chain([("lane", "idle")]) {
         let _ = writeln!(svg, "<rect class=\"{class}\" x=\"{x}\" y=\"70\" width=\"14\" height=\"14\"/>");

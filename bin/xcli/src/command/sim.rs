@@ -1,6 +1,8 @@
-//! `xcli sim`: a workload under a policy, in virtual time.
+//! `xcli sim`: a workload or a recording under a policy, in virtual time.
 //!
 //! It asks no server. `crates/sim` runs it; here is what a person or a program reads of how it came out.
+
+mod trace;
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -16,16 +18,21 @@ use xsched_sched::PolicyKind;
 use xsched_sim::svg::{self, Words, short};
 use xsched_sim::{Latencies, Outcome, Part, Remark, Workload};
 
-/// Run a workload file under a policy in virtual time: what would each program get?
+/// Run a workload under a policy in virtual time: what would each program get? Or replay a recording
 ///
-/// docs/sim.md describes the file, examples/sim has some.
+/// docs/sim.md describes the file, examples/sim has some. With --trace, a recording that `xserver --record` made is told again: without
+/// --policy, every decision has to come out as it was recorded; with one, the table says whom that policy would have held back.
 #[derive(Debug, Args)]
 pub(crate) struct Sim {
     /// The workload, as TOML
-    #[arg(value_name = "FILE.toml")]
-    file: PathBuf,
+    #[arg(value_name = "FILE.toml", required_unless_present = "trace", conflicts_with = "trace")]
+    file: Option<PathBuf>,
 
-    /// Policy, in place of the file's
+    /// Replay a recording of xserver instead
+    #[arg(long, value_name = "FILE.trace", conflicts_with_all = ["duration", "seed"])]
+    trace: Option<PathBuf>,
+
+    /// Policy, in place of the file's or the recording's
     #[arg(long, value_name = "NAME", value_parser = policy)]
     policy: Option<PolicyKind>,
 
@@ -117,19 +124,25 @@ struct ShownDevice<'a> {
 
 impl Sim {
     pub(crate) fn execute(self, context: &Context) -> Result<(), Failure> {
-        let workload = self.workload()?;
+        if let Some(file) = &self.trace {
+            let asked = trace::Asked { file, policy: self.policy, svg: self.svg.as_deref(), draw: self.draw };
+            return trace::execute(&asked, context);
+        }
+        // The command line has one of the two.
+        let file = self.file.as_deref().unwrap_or(Path::new(""));
+        let workload = self.workload(file)?;
         let outcome = xsched_sim::run(&workload);
         if let Some(path) = &self.svg {
-            let picture = svg::draw(&outcome.timeline, &words(&workload, &outcome, &self.file));
+            let picture = svg::draw(&outcome.timeline, &words(&workload, &outcome, file));
             std::fs::write(path, picture)
                 .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))?;
         }
         context.output.result(&Shown::of(&outcome), || text(&outcome))
     }
 
-    fn workload(&self) -> Result<Workload, Failure> {
-        let name = self.file.display().to_string();
-        let text = std::fs::read_to_string(&self.file)
+    fn workload(&self, file: &Path) -> Result<Workload, Failure> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::failed(format!("cannot read {name}: {error}")))?;
         let mut workload = xsched_sim::read(&name, &text).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -181,6 +194,7 @@ fn words(workload: &Workload, outcome: &Outcome, file: &Path) -> Words {
             outcome.duration.show()
         ),
         notes: notes.take(outcome.timeline.lanes.len()).collect(),
+        is_replay: false,
     }
 }
 
