@@ -119,7 +119,7 @@ fn legend(svg: &mut String, is_replay: bool) {
 }
 
 fn ticks(svg: &mut String, timeline: &Timeline, bottom: f64) {
-    let length = timeline.to.saturating_sub(timeline.from).as_nanos() as f64;
+    let length = timeline.to.saturating_sub(timeline.from).as_nanos().max(1) as f64;
     let step = tick_step(length);
     let (unit, size) = unit_of(step);
     let first = (timeline.from.as_nanos() as f64 / step).ceil();

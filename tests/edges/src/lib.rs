@@ -14,6 +14,8 @@ mod server;
 mod settings;
 mod socket;
 mod text;
+mod trace;
+mod workload;
 
 /// A way in.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "program", run: program::run, seeds: program::seeds },
     Target { name: "rules", run: rules::run, seeds: rules::seeds },
     Target { name: "text", run: text::run, seeds: text::seeds },
+    Target { name: "trace", run: trace::run, seeds: trace::seeds },
+    Target { name: "workload", run: workload::run, seeds: workload::seeds },
 ];
 
 /// Runs the target with this name.

@@ -102,6 +102,16 @@ fn texts_replay() {
 }
 
 #[test]
+fn recordings_replay() {
+    replay("trace");
+}
+
+#[test]
+fn workloads_replay() {
+    replay("workload");
+}
+
+#[test]
 fn every_target_is_known_to_the_fuzzer_and_has_its_seeds() {
     let _beside = COUNTS_FILES.read();
     let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();

@@ -10,6 +10,7 @@ mod launch;
 mod levelzero;
 mod scale;
 mod shares;
+mod sim;
 mod soak;
 
 use std::io::{BufRead as _, BufReader};
@@ -45,6 +46,8 @@ enum What {
     Levelzero(levelzero::Options),
     /// What xserver and a decision of it cost with 1,000 processes and 10,000 queues attached.
     Scale(scale::Options),
+    /// How fast the simulator is with 100,000 queues and 10 million events.
+    Sim(sim::Options),
     /// Whether anything grows while 500,000 guests come, work and go.
     Soak(soak::Options),
     /// What two programs get of a device under UP, against what they were to get.
@@ -63,6 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         What::Latency(options) => latency::run(options),
         What::Levelzero(options) => levelzero::run(options),
         What::Scale(options) => scale::run(options),
+        What::Sim(options) => sim::run(options),
         What::Soak(options) => soak::run(options),
         What::Shares(options) => shares::run(options),
     }

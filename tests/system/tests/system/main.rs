@@ -11,6 +11,7 @@ mod layers;
 mod limits;
 mod policies;
 mod priorities;
+mod recordings;
 mod results;
 mod rules;
 mod server_lives;

@@ -1,0 +1,79 @@
+//! How fast `xcli sim` is: 100,000 queues, 10 million events.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{circumstances, record};
+use crate::stage;
+
+/// Options.
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Run so many seconds of virtual time; 60 of them are 10 million events.
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    seconds: u64,
+    /// Keep the table in docs/results/sim.md.
+    #[arg(long)]
+    record: bool,
+}
+
+/// Devices, processes on each and queues of each: 100,000 in all.
+const DEVICES: u32 = 8;
+const PROCESSES: u32 = 125;
+const QUEUES: u32 = 100;
+/// Of the processes on a device, so many are urgent.
+const URGENT: u32 = 25;
+/// Between two requests of a queue: with commands of 100 µs, 12,500 queues use 70 % of a device.
+const BETWEEN_MS: u32 = 1_786;
+
+/// Runs the benchmark.
+pub(super) fn run(options: &Options) -> Result<()> {
+    eprintln!("building …");
+    let xcli = stage::build(&["xcli"])?.join("xcli");
+    let folder = tempfile::tempdir().context("creating a temporary folder")?;
+    let file = folder.path().join("workload.toml");
+    std::fs::write(&file, workload(options.seconds)).context("writing the workload")?;
+    let mut table = format!(
+        "{}\n\n| policy | events | decisions | s | events a second |\n|---|--:|--:|--:|--:|\n",
+        circumstances()?
+    );
+    for policy in ["HPF", "UP"] {
+        let mut command = Command::new(&xcli);
+        command.args(["sim", "--json", "--policy", policy]).arg(&file);
+        let begin = Instant::now();
+        let output = command.output().context("starting xcli")?;
+        let seconds = begin.elapsed().as_secs_f64();
+        ensure!(output.status.success(), "xcli: {}", String::from_utf8_lossy(&output.stderr));
+        let outcome: serde_json::Value =
+            serde_json::from_slice(&output.stdout).context("reading its JSON")?;
+        let count = |name: &str| outcome[name].as_u64().with_context(|| format!("its JSON has no {name}"));
+        let (events, decisions) = (count("events")?, count("decisions")?);
+        let rate = events as f64 / seconds;
+        let row = format!("| {policy} | {events} | {decisions} | {seconds:.1} | {rate:.0} |\n");
+        eprint!("{row}");
+        table += &row;
+    }
+    println!("\n{table}");
+    if options.record { record("sim.md", &table) } else { Ok(()) }
+}
+
+fn workload(seconds: u64) -> String {
+    let mut text = format!("duration = \"{seconds}s\"\n");
+    for device in 0..DEVICES {
+        let _ = writeln!(text, "[[device]]\nname = \"d{device}\"");
+    }
+    for device in 0..DEVICES {
+        for (name, count, priority) in [("urgent", URGENT, 1), ("usual", PROCESSES - URGENT, 0)] {
+            let _ = writeln!(
+                text,
+                "[[program]]\nname = \"{name} {device}\"\ndevice = \"d{device}\"\ncount = {count}\nqueues = {QUEUES}\n\
+                 hints = {{ priority = {priority} }}\narrivals = {{ poisson = \"{BETWEEN_MS}ms\" }}\n\
+                 length = {{ exponential = \"100us\" }}"
+            );
+        }
+    }
+    text
+}
