@@ -129,15 +129,20 @@ fn file_is_there_already_then_no_server_starts_and_the_file_is_as_it_was() {
 fn recording_cannot_be_written_on_then_it_ends_with_a_line_and_the_server_goes_on() {
     let machine = Machine::new();
     let file = machine.folder().join("live.trace");
-    // The shell's limit on the size of files, in blocks: none at all.
+    // As the shell limits the size of files: 16 blocks of 512 bytes, so that the server's own pages fit and a recording soon does not.
     let inner = machine.server_command(&["--record", file.to_str().unwrap()]);
     let mut command = machine.command("sh");
-    command.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(inner.get_program()).args(inner.get_args());
+    command.args(["-c", "ulimit -f 16; exec \"$0\" \"$@\""]).arg(inner.get_program()).args(inner.get_args());
     let server = Server::start(command, &machine.socket());
-    let program = machine.actor(0, &["work", "sleep"]);
-    eventually("it attaches", PATIENCE, || machine.is_attached(program.pid()));
-    eventually("the recording ends", PATIENCE, || server.log().contains("cannot write the recording"));
-    let rival = machine.rival(10);
+    let (greedy, urgent) = contend(&machine);
+    eventually("the recording ends", seconds(60), || {
+        urgent.goes_on_within(PATIENCE);
+        server.log().contains("cannot write the recording")
+    });
+    let rival = machine.rival(20);
     rival.wants_the_device();
-    eventually("it is suspended", PATIENCE, || machine.is_suspended(program.pid()));
+    eventually("programs are suspended as before", PATIENCE, || {
+        machine.is_suspended(greedy.pid()) && machine.is_suspended(urgent.pid())
+    });
+    assert_eq!(std::fs::metadata(file).unwrap().len(), 8192);
 }
