@@ -18,5 +18,6 @@ mod server_lives;
 mod settings;
 mod soak;
 mod threads;
+mod turns;
 mod urgency;
 mod windows;
