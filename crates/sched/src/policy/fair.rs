@@ -27,6 +27,8 @@ const MISSED: Duration = Duration::from_millis(100);
 pub(super) trait Terms: fmt::Debug + Default + Send {
     /// Nobody gets more than its weight's part of [`WHOLE`], even if others leave it.
     const IS_STRICT: bool = false;
+    /// It goes by bursts.
+    const LEARNS: bool = false;
 
     /// Whose account it is that a unit's time is charged to.
     fn payer(unit: &Unit) -> Payer {
@@ -84,6 +86,8 @@ impl<T: Terms> Rule for Fair<T> {
     type Order = (bool, Virtual);
 
     const MUST_BE_EARNED: bool = T::IS_STRICT;
+    // Nobody is to pay for a rest that nobody has noticed, nor to have it taken for a part of a burst.
+    const GOES_BY_READY_TIME: bool = T::IS_STRICT || T::LEARNS;
 
     fn payer(unit: &Unit) -> Payer {
         T::payer(unit)

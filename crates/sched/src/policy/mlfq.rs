@@ -44,6 +44,8 @@ impl Rule for Levels {
     type State = Place;
     type Order = (u32, Time);
 
+    const GOES_BY_READY_TIME: bool = true;
+
     fn open(&self, now: Time) -> Place {
         Place {
             timeslice: Duration::ZERO,

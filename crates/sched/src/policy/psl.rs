@@ -20,6 +20,8 @@ pub(super) type Psl = Turns<Fair<Classes>>;
 pub(super) struct Classes;
 
 impl Terms for Classes {
+    const LEARNS: bool = true;
+
     fn weight(unit: &Unit) -> u32 {
         fair::utilization(unit)
     }

@@ -47,6 +47,8 @@ impl Rule for Shortest {
     type State = Job;
     type Order = Order;
 
+    const GOES_BY_READY_TIME: bool = true;
+
     fn open(&self, _now: Time) -> Job {
         Job {
             timeslice: Duration::ZERO,

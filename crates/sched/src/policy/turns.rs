@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 use xsched_core::id::IdMap;
-use xsched_core::{DeviceId, GroupId, HintKind, Time};
+use xsched_core::{DeviceId, GroupId, HintKind, Hints, Time};
 
 /// How far behind one must be that comes back from idleness to end another one's turn: to change hands costs about this.
 pub(super) const WORTH_A_CHANGE: Duration = Duration::from_millis(1);
@@ -50,6 +50,8 @@ pub(super) trait Rule: fmt::Debug + Default + Send {
 
     /// Whether a turn has to be earned before it begins, see [`Rule::begins_at`]: somebody may be ready and nobody run.
     const MUST_BE_EARNED: bool = false;
+    /// Whether it matters how long an account was idle although nobody waited meanwhile, see [`Policy::goes_by_ready_time`].
+    const GOES_BY_READY_TIME: bool = false;
 
     /// Whose turn it is when this unit runs.
     fn payer(unit: &Unit) -> Payer {
@@ -220,6 +222,10 @@ impl<R: Rule> Policy for Turns<R> {
 
     fn takes_turns(&self) -> bool {
         true
+    }
+
+    fn goes_by_ready_time(&self, _hints: &Hints) -> bool {
+        R::GOES_BY_READY_TIME
     }
 
     fn holds_alone(&self) -> bool {
