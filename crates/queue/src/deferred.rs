@@ -2,7 +2,8 @@
 //!
 //! For programs that submit commands through the API, and for one thread that feeds queues of different urgency. The worker alone
 //! launches and puts marks; who waits for a command waits for the next mark behind it. At most [`LaunchConfig::threshold`]
-//! commands are in flight, so that few are left to wait for when the queue is suspended.
+//! commands are in flight, so that few are left to wait for when the queue is suspended. Where others than its holders have a say, each launch
+//! goes a [`Way`] of theirs.
 //!
 //! Locks: `state` (see the module of that name) is never held across a call of the queue's or a command's; `preemption` is held across the
 //! calls that stop and start the device queue, which by their contract never wait for anybody inside the vendor's library.
@@ -14,7 +15,7 @@ mod worker;
 use crate::gate::Holders;
 use crate::weakenable;
 use state::{Outcome, State};
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError};
 use xsched_core::Level;
 use xsched_core::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, thread};
 use xsched_hal::queue::require;
@@ -45,10 +46,22 @@ weakenable! {
     const DECIDES_LOCKED: bool, "deferred_control"
 }
 
-/// A queue in deferred mode. Dropping it resumes it, waits until everything submitted is complete, and ends the worker.
+/// A queue in deferred mode. Dropping it ends it, see [`Deferred::end`].
 pub struct Deferred {
     shared: Arc<Shared>,
-    worker: Option<thread::JoinHandle<()>>,
+    /// Taken by whoever waits for the worker's end.
+    worker: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+/// What each launch of the worker goes through besides its holders: a gate.
+pub trait Way: Send + Sync {
+    /// Whether a launch would go on at once. While it would not, the worker puts marks behind what it has launched before it waits.
+    fn is_open(&self) -> bool;
+
+    /// Waits until a command may be launched, then calls `launch` once, which takes and launches the next one if it still may; an
+    /// error that it is called with becomes that command's. Answers false, without a call, if nothing may be launched any more: that
+    /// is the end, and all that is left is dropped.
+    fn pass(&self, launch: &mut dyn FnMut(Result<(), Error>)) -> bool;
 }
 
 /// A submitted command, to wait for.
@@ -103,9 +116,20 @@ pub enum Readiness {
 impl Deferred {
     /// Starts a worker for `queue`; suspensions stop the device queue up to `level`, which the queue must have.
     pub fn new(queue: std::sync::Arc<dyn HwQueue>, level: Level) -> Result<Deferred, Error> {
+        Deferred::with_way(queue, level, None)
+    }
+
+    /// The same; each launch goes this way.
+    pub fn with_way(
+        queue: std::sync::Arc<dyn HwQueue>,
+        level: Level,
+        way: Option<Box<dyn Way>>,
+    ) -> Result<Deferred, Error> {
         require(&*queue, level)?;
         let shared = Arc::new(Shared {
             queue,
+            way,
+            worker: OnceLock::new(),
             state: Mutex::new(State::new(level)),
             work: Condvar::new(),
             progress: Condvar::new(),
@@ -115,7 +139,7 @@ impl Deferred {
         let (name, its) = ("xsched-deferred", shared.clone());
         let worker = thread::Builder::new().name(name.into()).spawn(move || its.work());
         let worker = worker.map_err(|e| Error::Thread { name, errno: e.raw_os_error().unwrap_or(0) })?;
-        Ok(Deferred { shared, worker: Some(worker) })
+        Ok(Deferred { shared, worker: Mutex::new(Some(worker)) })
     }
 
     /// The device's own queue.
@@ -123,11 +147,17 @@ impl Deferred {
         &self.shared.queue
     }
 
-    /// Puts a command behind all others; returns at once. It is dropped on the worker's thread, right after its launch.
+    /// Puts a command behind all others; returns at once. It is dropped on the worker's thread, right after its launch. Once the queue is
+    /// ending, the command is dropped at once, and is [`Error::Discarded`].
     pub fn submit(&self, command: Box<dyn HwCommand>) -> Ticket {
         // Relaxed: a thread sees its own submits, and those of others by whatever made it know of them.
         self.shared.unlaunched.fetch_add(1, Ordering::Relaxed);
         let mut state = self.shared.lock();
+        if state.is_ending {
+            drop(state);
+            self.shared.unlaunched.fetch_sub(1, LAUNCHED);
+            return Ticket { number: 0, outcome: Outcome::new(Error::Discarded.into()) };
+        }
         let (number, outcome) = state.push(command);
         self.shared.wake_worker(state, SUBMIT_WAKES);
         Ticket { number, outcome }
@@ -268,8 +298,32 @@ impl Deferred {
         Ok(())
     }
 
-    fn is_worker(&self) -> bool {
-        self.worker.as_ref().is_some_and(|worker| worker.thread().id() == thread::current().id())
+    /// Resumes the queue, waits until everything submitted is complete, and ends the worker. In a command of the queue itself, or if somebody
+    /// else is at it already, it does not wait.
+    pub fn end(&self) {
+        const ATTEMPTS: u32 = 3;
+        let mut state = self.shared.lock();
+        state.holders = Holders::default();
+        state.is_ending = true;
+        self.shared.wake_worker(state, DROP_WAKES);
+        let is_started = (0..ATTEMPTS).any(|_| self.shared.apply().is_ok());
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A device queue that cannot be started is dead: what it has may never end. Rather a thread left behind than a program that
+        // hangs.
+        if let Some(worker) = worker.filter(|_| is_started && !self.is_worker()) {
+            let _ = worker.join();
+        }
+    }
+
+    /// Ends the queue without waiting: what is not launched is dropped, and nobody waits for the rest any more. The worker ends as soon as
+    /// it is out of what it is doing.
+    pub fn abandon(&self) {
+        self.shared.abandon();
+    }
+
+    /// Whether the calling thread is the worker.
+    pub fn is_worker(&self) -> bool {
+        self.shared.worker.get() == Some(&thread::current().id())
     }
 
     /// A callback that waits for the worker would wait for itself.
@@ -281,18 +335,7 @@ impl Deferred {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        const ATTEMPTS: u32 = 3;
-        let is_worker = self.is_worker();
-        let mut state = self.shared.lock();
-        state.holders = Holders::default();
-        state.is_ending = true;
-        self.shared.wake_worker(state, DROP_WAKES);
-        let is_started = (0..ATTEMPTS).any(|_| self.shared.apply().is_ok());
-        // A device queue that cannot be started is dead: what it has may never end. Rather a thread left behind than a program that
-        // hangs.
-        if let Some(worker) = self.worker.take().filter(|_| is_started && !is_worker) {
-            let _ = worker.join();
-        }
+        self.end();
     }
 }
 
@@ -306,6 +349,9 @@ impl Default for LaunchConfig {
 struct Shared {
     /// The standard library's `Arc`: nothing is synchronized by it, and loom's holds no trait object.
     queue: std::sync::Arc<dyn HwQueue>,
+    way: Option<Box<dyn Way>>,
+    /// The worker's thread, set by itself: each thread looks only whether that is itself.
+    worker: OnceLock<thread::ThreadId>,
     state: Mutex<State>,
     /// The worker sleeps here, see [`State::worker_sleeps`].
     work: Condvar,
@@ -357,6 +403,19 @@ impl Shared {
                 None => self.wait_progress(state),
             };
         }
+    }
+
+    /// See [`Deferred::abandon`].
+    fn abandon(&self) {
+        let mut state = self.lock();
+        state.is_ending = true;
+        state.holders = Holders::default();
+        let commands = state.abandon();
+        self.unlaunched.fetch_sub(commands.len(), LAUNCHED);
+        self.notify_progress(&state);
+        self.wake_worker(state, DROP_WAKES);
+        // The commands are the program's: dropped without a lock.
+        drop(commands);
     }
 
     /// The mark behind the first `behind` commands has come.

@@ -9,6 +9,10 @@
 //! of the server's own hello. So whatever a thawed server still does with the old epoch is void. That needs compare-and-swap
 //! instead of plain or/and; it is off the launch path.
 //!
+//! A queue can have a word of its own besides, which no server reads: there the program and the scheduler inside the process hold that queue alone,
+//! and the scheduler inside says what else the server says in the process's word ([`GateWord::rule`]). A launch goes by both together
+//! ([`GateState::and`]).
+//!
 //! Every access is relaxed: the word alone carries the meaning. Who must look at another word next has a fence of his own
 //! ([`crate::activity`]), and the kernel orders the word against going to sleep.
 
@@ -66,6 +70,7 @@ impl Holders {
 const HOLDERS: u32 = Holder::Application as u32 | Holder::Local as u32 | Holder::Server as u32;
 const AWAITED: u32 = 1 << 3;
 const WINDOW: u32 = 1 << 4;
+const ORDERED: u32 = 1 << 5;
 const EPOCH_SHIFT: u32 = 8;
 const SERVERS_BITS: u32 = Holder::Server as u32 | AWAITED | WINDOW;
 
@@ -104,10 +109,23 @@ impl GateState {
         self.0 & HOLDERS == 0
     }
 
-    /// Open, nobody waits for it and no window: the launch path's one comparison.
+    /// Open, nobody waits for it, no window and no order to keep: the launch path's one comparison.
     #[inline]
     pub fn is_free(self) -> bool {
-        self.0 & (HOLDERS | AWAITED | WINDOW) == 0
+        self.0 & (HOLDERS | AWAITED | WINDOW | ORDERED) == 0
+    }
+
+    /// What a launch goes by: both words at once. The epoch stays this one's.
+    #[inline]
+    #[must_use]
+    pub fn and(self, own: GateState) -> GateState {
+        GateState(self.0 | own.0 & ((1 << EPOCH_SHIFT) - 1))
+    }
+
+    /// Commands may have been submitted that come before a launch.
+    #[inline]
+    pub fn is_ordered(self) -> bool {
+        self.0 & ORDERED != 0
     }
 
     /// Others are held back until this one is idle: idle edges are told at once, progress is marked.
@@ -135,8 +153,14 @@ impl GateState {
 
 impl fmt::Debug for GateState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names =
-            [(1, "application"), (2, "local"), (4, "server"), (AWAITED, "awaited"), (WINDOW, "window")];
+        let names = [
+            (1, "application"),
+            (2, "local"),
+            (4, "server"),
+            (AWAITED, "awaited"),
+            (WINDOW, "window"),
+            (ORDERED, "ordered"),
+        ];
         write!(f, "epoch {}", self.epoch().0)?;
         names.iter().filter(|(bit, _)| self.0 & bit != 0).try_for_each(|(_, name)| write!(f, " {name}"))
     }
@@ -151,6 +175,14 @@ pub struct Verdict {
     pub awaited: bool,
     /// See [`GateState::is_windowed`].
     pub windowed: bool,
+}
+
+impl Verdict {
+    /// As it stands in a word, where `holder` is the one who says it.
+    fn bits(self, holder: Holder) -> u32 {
+        let bits = [(self.suspended, holder as u32), (self.awaited, AWAITED), (self.windowed, WINDOW)];
+        bits.iter().filter(|(on, _)| *on).fold(0, |word, (_, bit)| word | bit)
+    }
 }
 
 /// The word carries another epoch than the server's: the process has parted from it.
@@ -208,15 +240,32 @@ impl GateWord {
         self.wake();
     }
 
+    /// The scheduler inside the process says what it wants of a queue, in the queue's own word. Returns whether anything changed.
+    pub fn rule(&self, verdict: Verdict) -> bool {
+        const ITS_BITS: u32 = Holder::Local as u32 | AWAITED | WINDOW;
+        let wanted = verdict.bits(Holder::Local);
+        let before = self.change(|word| Some(word & !ITS_BITS | wanted)).unwrap_or_else(|word| word);
+        if GateState(before).is_held_by(Holder::Local) && !verdict.suspended {
+            self.wake();
+        }
+        before & ITS_BITS != wanted
+    }
+
+    /// From now on, launches look whether something was submitted before them.
+    pub fn keep_order(&self) {
+        self.0.word().fetch_or(ORDERED, Ordering::Relaxed);
+    }
+
+    /// A queue's own word begins another life: open, and nothing said. Who still waits goes on.
+    pub fn clear(&self) {
+        self.0.word().store(0, Ordering::Relaxed);
+        self.wake();
+    }
+
     /// The server says what it wants. Void, with an error, if the word carries another epoch than `epoch`. Returns whether anything
     /// changed.
     pub fn decree(&self, epoch: Epoch, verdict: Verdict) -> Result<bool, Stale> {
-        let bits = [
-            (verdict.suspended, Holder::Server as u32),
-            (verdict.awaited, AWAITED),
-            (verdict.windowed, WINDOW),
-        ];
-        let wanted = bits.iter().filter(|(on, _)| *on).fold(0, |word, (_, bit)| word | bit);
+        let wanted = verdict.bits(Holder::Server);
         let before = self.change(|word| {
             let stale = CHECKS_EPOCH && GateState(word).epoch() != epoch;
             (!stale).then_some(word & !SERVERS_BITS | wanted)
@@ -301,6 +350,24 @@ mod tests {
         assert!(!gate.rescue(Epoch::FIRST));
         assert_eq!(gate.decree(Epoch::FIRST, SUSPEND), Err(Stale { found: 2, expected: 1 }));
         assert!(gate.state().is_held_by(Holder::Local) && !gate.state().is_held_by(Holder::Server));
+    }
+
+    #[test]
+    fn in_a_queues_own_word_the_program_and_the_scheduler_inside_do_not_undo_each_other() {
+        let (process, own) = (GateWord::new(Epoch::FIRST), GateWord::new(Epoch::FIRST));
+        own.clear();
+        own.hold(Holder::Application);
+        assert!(own.rule(SUSPEND) && !own.rule(SUSPEND));
+        own.let_go(Holder::Application);
+        let both = process.state().and(own.state());
+        assert!(!both.is_open() && both.is_awaited() && both.is_windowed() && both.epoch() == Epoch::FIRST);
+        own.hold(Holder::Application);
+        assert!(own.rule(Verdict::default()));
+        assert!(own.state().is_held_by(Holder::Application) && !own.state().is_held_by(Holder::Local));
+        own.let_go(Holder::Application);
+        own.keep_order();
+        let both = process.state().and(own.state());
+        assert!(both.is_open() && !both.is_free() && both.is_ordered());
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub(super) struct Placed {
 
 /// What the worker does next.
 pub(super) enum Step {
-    /// Launch this; [`State::launching`] is set.
-    Launch(Box<dyn HwCommand>, Outcome),
+    /// Launch what [`State::claim`] answers, once the way is open.
+    Launch,
     /// Put a mark behind the commands up to this number.
     Mark(u64),
     /// Wait for this mark: the window is full, or the end has come.
@@ -121,26 +121,44 @@ impl State {
         (self.submitted(), outcome)
     }
 
-    /// Decides the worker's next step; a launch is claimed with it, so that a suspension sees it.
-    pub(super) fn next(&mut self) -> Step {
+    /// Decides the worker's next step. `is_open`: a launch would not have to wait on its way.
+    pub(super) fn next(&self, is_open: bool) -> Step {
         let unmarked = self.taken() - self.marked();
-        let is_full = self.in_flight.len() >= self.config.threshold;
-        let may_launch = self.holders.is_empty() && !is_full && !self.pending.is_empty();
+        let may_launch = self.may_launch();
         let is_awaited = self.wanted > self.marked();
-        if unmarked > 0 && (!may_launch || is_awaited || unmarked >= self.config.batch as u64) {
+        let is_batch = unmarked >= self.config.batch as u64;
+        if unmarked > 0 && (!may_launch || !is_open || is_awaited || is_batch) {
             return Step::Mark(self.taken());
         }
-        if may_launch && let Some((command, outcome)) = self.pending.pop_front() {
-            self.in_flight.push_back(outcome.clone());
-            self.launching = CLAIMS;
-            return Step::Launch(command, outcome);
+        if may_launch {
+            return Step::Launch;
         }
-        let has_to_wait = self.is_ending || is_full && self.holders.is_empty() && !self.pending.is_empty();
+        let has_to_wait =
+            self.is_ending || self.is_full() && self.holders.is_empty() && !self.pending.is_empty();
         match self.marks.front() {
             Some(placed) if has_to_wait => Step::Wait(placed.clone()),
             None if self.is_ending && self.is_idle() => Step::End,
             _ => Step::Sleep,
         }
+    }
+
+    /// Takes the next command if it may be launched now, in one step with [`State::launching`], so that a suspension sees it.
+    pub(super) fn claim(&mut self) -> Option<(Box<dyn HwCommand>, Outcome)> {
+        if !self.may_launch() {
+            return None;
+        }
+        let (command, outcome) = self.pending.pop_front()?;
+        self.in_flight.push_back(outcome.clone());
+        self.launching = CLAIMS;
+        Some((command, outcome))
+    }
+
+    fn is_full(&self) -> bool {
+        self.in_flight.len() >= self.config.threshold
+    }
+
+    fn may_launch(&self) -> bool {
+        self.holders.is_empty() && !self.is_full() && !self.pending.is_empty()
     }
 
     /// Notes that a command failed.
@@ -176,6 +194,13 @@ impl State {
             let _ = outcome.set(Error::Discarded);
         }
         self.in_flight.extend(outcomes);
+        commands
+    }
+
+    /// Takes out what is pending, and counts what is in flight as lost.
+    pub(super) fn abandon(&mut self) -> Vec<Box<dyn HwCommand>> {
+        let commands = self.discard();
+        self.complete(self.taken(), Err(Error::Lost { call: "the end of the queue" }));
         commands
     }
 
@@ -220,8 +245,9 @@ mod tests {
 
     /// Does what the worker does; returns whether there was anything to do.
     fn step(state: &mut State, launches: &mut u64) -> bool {
-        match state.next() {
-            Step::Launch(..) => {
+        match state.next(true) {
+            Step::Launch => {
+                assert!(state.claim().is_some());
                 assert!(state.holders.is_empty() && state.launching);
                 assert!(state.counts().1 <= state.config.threshold);
                 state.launching = false;
@@ -271,7 +297,7 @@ mod tests {
             }
             (state.holders, state.is_ending) = (Holders::default(), true);
             while step(&mut state, &mut launches) {}
-            assert!(state.is_idle() && matches!(state.next(), Step::End));
+            assert!(state.is_idle() && matches!(state.next(true), Step::End));
             assert_eq!(launches + discarded, submits);
             assert!(state.first_error.is_none());
         }

@@ -375,3 +375,82 @@ fn a_queue_whose_marks_fail_completes_its_commands_with_that_error() {
     let ticket = deferred.submit(callback(|| ()));
     assert_eq!(deferred.wait(&ticket), Err(Error::Vendor { call: "mark", code: -5 }));
 }
+
+/// A way that is open as long as its word says so, and ends when that is gone.
+struct Word(Arc<AtomicU64>);
+
+const CLOSED: u64 = 0;
+const OPEN: u64 = 1;
+const GONE: u64 = 2;
+
+impl Way for Word {
+    fn is_open(&self) -> bool {
+        self.0.load(Ordering::SeqCst) != CLOSED
+    }
+    fn pass(&self, launch: &mut dyn FnMut(Result<(), Error>)) -> bool {
+        while !self.is_open() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let is_there = self.0.load(Ordering::SeqCst) != GONE;
+        if is_there {
+            launch(Ok(()));
+        }
+        is_there
+    }
+}
+
+fn on_a_way(word: u64) -> (Arc<AtomicU64>, Deferred) {
+    let word = Arc::new(AtomicU64::new(word));
+    let way: Box<dyn Way> = Box::new(Word(word.clone()));
+    (word, Deferred::with_way(Arc::new(NoopQueue::default()), Level::Block, Some(way)).unwrap())
+}
+
+#[test]
+fn at_a_closed_way_nothing_is_claimed_and_what_was_launched_before_can_be_waited_for() {
+    let (word, deferred) = on_a_way(OPEN);
+    deferred.set_launch_config(LaunchConfig { threshold: 16, batch: 16 }).unwrap();
+    let closes = word.clone();
+    let first = deferred.submit(callback(move || closes.store(CLOSED, Ordering::SeqCst)));
+    let second = deferred.submit(callback(|| ()));
+    deferred.wait(&first).unwrap();
+    assert_eq!(deferred.counts().0, 1);
+    // The worker is on its way with the second one, and still nothing is in the middle of a launch.
+    deferred.suspend(APPLICATION, When::Now, Until::Quiet).unwrap();
+    deferred.discard();
+    assert_eq!(deferred.wait(&second), Err(Error::Discarded));
+    let third = deferred.submit(callback(|| ()));
+    word.store(OPEN, Ordering::SeqCst);
+    std::thread::sleep(UNIT);
+    assert_eq!(deferred.counts().0, 1, "held by the application");
+    deferred.resume(APPLICATION).unwrap();
+    deferred.wait(&third).unwrap();
+}
+
+#[test]
+fn a_way_that_ends_drops_what_is_left_and_nobody_waits_any_more() {
+    let (word, deferred) = on_a_way(CLOSED);
+    let ticket = deferred.submit(callback(|| panic!("launched")));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| deferred.wait(&ticket));
+        std::thread::sleep(UNIT);
+        word.store(GONE, Ordering::SeqCst);
+        assert_eq!(waiting.join().unwrap(), Err(Error::Discarded));
+    });
+    assert_eq!(deferred.wait(&deferred.submit(callback(|| ()))), Err(Error::Discarded));
+    assert!(!deferred.has_unlaunched());
+}
+
+#[test]
+fn an_abandoned_queue_drops_what_it_has_and_takes_no_more() {
+    let f = on_sim(Level::Block);
+    let long = f.submit(1, UNIT * 10);
+    f.wait_for_start(1);
+    f.deferred.suspend(APPLICATION, When::Now, Until::Held).unwrap();
+    let pending = f.submit(2, Duration::ZERO);
+    f.deferred.abandon();
+    assert!(matches!(f.deferred.wait(&long), Err(Error::Lost { .. })));
+    assert_eq!(f.deferred.wait(&pending), Err(Error::Discarded));
+    assert_eq!(f.deferred.wait(&f.submit(3, Duration::ZERO)), Err(Error::Discarded));
+    f.deferred.end();
+    f.deferred.end();
+}

@@ -3,27 +3,31 @@
 use super::state::{Placed, State, Step};
 use super::{LAUNCHED, Shared};
 use std::sync::PoisonError;
-use xsched_core::sync::MutexGuard;
+use xsched_core::sync::{MutexGuard, thread};
+use xsched_hal::Error;
 
 impl Shared {
-    /// Runs until the queue is dropped and everything is complete.
+    /// Runs until the queue has ended and everything is complete.
     pub(super) fn work(&self) {
+        let _ = self.worker.set(thread::current().id());
         let mut state = self.lock();
         loop {
-            state = match state.next() {
-                Step::Launch(mut command, outcome) => {
+            // Asked under the lock: a way that opens afterwards is found open before the worker waits on it.
+            let is_open = self.way.as_ref().is_none_or(|way| way.is_open());
+            state = match state.next(is_open) {
+                Step::Launch => {
                     drop(state);
-                    let result = self.queue.launch(command.as_mut());
-                    // The command is the program's: dropped without a lock.
-                    drop(command);
-                    let mut state = self.lock();
-                    state.launching = false;
-                    if let Err(error) = result {
-                        state.fail(&outcome, error);
+                    let goes_on = match &self.way {
+                        Some(way) => way.pass(&mut |admitted| self.launch_next(admitted)),
+                        None => {
+                            self.launch_next(Ok(()));
+                            true
+                        }
+                    };
+                    if !goes_on {
+                        return self.abandon();
                     }
-                    self.unlaunched.fetch_sub(1, LAUNCHED);
-                    self.notify_progress(&state);
-                    state
+                    self.lock()
                 }
                 Step::Mark(behind) => {
                     drop(state);
@@ -47,6 +51,20 @@ impl Shared {
                 Step::End => return,
             };
         }
+    }
+
+    fn launch_next(&self, admitted: Result<(), Error>) {
+        let Some((mut command, outcome)) = self.lock().claim() else { return };
+        let result = admitted.and_then(|()| self.queue.launch(command.as_mut()));
+        // The command is the program's: dropped without a lock.
+        drop(command);
+        let mut state = self.lock();
+        state.launching = false;
+        if let Err(error) = result {
+            state.fail(&outcome, error);
+        }
+        self.unlaunched.fetch_sub(1, LAUNCHED);
+        self.notify_progress(&state);
     }
 
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
