@@ -146,7 +146,9 @@ typedef enum {
     kPolicyActiveWindowFirst = 9,
     kPolicyCompletelyFairScheduler = 10,
     kPolicyMultiLevelFeedbackQueue = 11,
-    kPolicyMax
+    kPolicyMax,
+    /* Policies that the C++ version does not have; their numbers begin at 64. */
+    kPolicyEarliestDeadlineFirst = 64
 } XPolicyType;
 
 /** Priority of a queue that never runs. */

@@ -1,7 +1,8 @@
 //! Builds release binaries and lays them out the way an installation does.
 //!
 //! `target/xsched/bin/{xserver,xcli}`, `target/xsched/lib/xsched/{libxsched.so,libOpenCL.so.1,libcuda.so.1}`: xcli finds the
-//! libraries relative to itself, in this tree as in an installed one. Files are replaced by renaming, so a program that
+//! libraries relative to itself, in this tree as in an installed one. For those who build with it: `include/xsched`, `lib/cmake/XSched`,
+//! `lib/pkgconfig/xsched.pc`, which find the rest relative to themselves. Files are replaced by renaming, so a program that
 //! still runs from an older stage keeps the file that it has mapped.
 
 use std::path::{Path, PathBuf};
@@ -20,11 +21,33 @@ const PARTS: [(&str, &str, &str); 7] = [
     ("xsched-shim-cuda", "libxsched_shim_cuda.so", "lib/xsched/libcuda.so.1"),
 ];
 
-/// Names under which programs open a library beside its soname (hashcat asks for this one first), and what each leads to.
-const LINKS: [(&str, &str); 3] = [
+/// Names under which programs open a library beside its soname (hashcat asks for this one first), and names by which programs have linked the
+/// C++ version's; and what each leads to.
+const LINKS: [(&str, &str); 10] = [
     ("lib/xsched/libOpenCL.so", "libOpenCL.so.1"),
     ("lib/xsched/libze_loader.so", "libze_loader.so.1"),
     ("lib/xsched/libcuda.so", "libcuda.so.1"),
+    ("lib/xsched/libpreempt.so", "libxsched.so"),
+    ("lib/xsched/libhalopencl.so", "libxsched.so"),
+    ("lib/xsched/libhallevelzero.so", "libxsched.so"),
+    ("lib/xsched/libhalcuda.so", "libxsched.so"),
+    ("lib/xsched/libshimopencl.so", "libOpenCL.so.1"),
+    ("lib/xsched/libshimlevelzero.so", "libze_loader.so.1"),
+    ("lib/xsched/libshimcuda.so", "libcuda.so.1"),
+];
+
+/// Files of the tree, and where each goes. `@VERSION@` in them becomes the workspace's version.
+const FILES: [(&str, &str); 10] = [
+    ("include/xsched/types.h", "include/xsched/types.h"),
+    ("include/xsched/xqueue.h", "include/xsched/xqueue.h"),
+    ("include/xsched/hint.h", "include/xsched/hint.h"),
+    ("include/xsched/xsched.h", "include/xsched/xsched.h"),
+    ("include/xsched/opencl/hal.h", "include/xsched/opencl/hal.h"),
+    ("include/xsched/cuda/hal.h", "include/xsched/cuda/hal.h"),
+    ("include/xsched/levelzero/hal.h", "include/xsched/levelzero/hal.h"),
+    ("packaging/XSchedConfig.cmake", "lib/cmake/XSched/XSchedConfig.cmake"),
+    ("packaging/XSchedConfigVersion.cmake", "lib/cmake/XSched/XSchedConfigVersion.cmake"),
+    ("packaging/xsched.pc", "lib/pkgconfig/xsched.pc"),
 ];
 
 /// Runs the task.
@@ -39,6 +62,12 @@ pub(crate) fn stage() -> Result<PathBuf> {
     let root = target_dir()?.join("xsched");
     for (_, built, staged) in PARTS {
         replace(&release.join(built), &root.join(staged))?;
+    }
+    for (from, staged) in FILES {
+        let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(from);
+        let text =
+            std::fs::read_to_string(&from).with_context(|| format!("reading {}", from.display()))?;
+        write(&root.join(staged), &text.replace("@VERSION@", env!("CARGO_PKG_VERSION")))?;
     }
     for (link, to) in LINKS {
         let fresh = root.join(link).with_extension("new");
@@ -89,10 +118,24 @@ pub(crate) fn cargo() -> Command {
 }
 
 fn replace(from: &Path, to: &Path) -> Result<()> {
+    renamed(to, |fresh| {
+        std::fs::copy(from, fresh)
+            .map(drop)
+            .with_context(|| format!("copying {} to {}", from.display(), fresh.display()))
+    })
+}
+
+fn write(to: &Path, text: &str) -> Result<()> {
+    renamed(to, |fresh| {
+        std::fs::write(fresh, text).with_context(|| format!("writing {}", fresh.display()))
+    })
+}
+
+/// Lets `make` make a file, which then takes the place of another.
+fn renamed(to: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let folder = to.parent().context("a staged file has a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let fresh = to.with_extension("new");
-    std::fs::copy(from, &fresh)
-        .with_context(|| format!("copying {} to {}", from.display(), fresh.display()))?;
+    make(&fresh)?;
     std::fs::rename(&fresh, to).with_context(|| format!("replacing {}", to.display()))
 }

@@ -18,6 +18,8 @@ named_values! {
         Global = "GLB" | "global",
         /// The program itself, through the API; the shim makes no queues of its own.
         App = "APP" | "app",
+        /// A scheduler in the program, queue by queue, by the policy of the settings.
+        Local = "LCL" | "local",
     }
 }
 
@@ -130,7 +132,7 @@ macro_rules! config {
 config! {
     /// Who schedules the program.
     scheduler: Scheduler = Scheduler::Global, "XSCHED_SCHEDULER", Program;
-    /// Policy of the server.
+    /// Policy of the server; of the program, if that schedules itself.
     policy: String = "HPF".into(), "XSCHED_POLICY", Both;
     /// Socket of the server; default: the first of /run/xsched/xserver.sock and $XDG_RUNTIME_DIR/xsched/xserver.sock that is there.
     socket: Option<PathBuf> = None, "XSCHED_SOCKET", Both;

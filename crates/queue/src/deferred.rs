@@ -113,6 +113,13 @@ pub enum Readiness {
     Ready,
 }
 
+impl Ticket {
+    /// The command's error, if it has one by now.
+    pub fn result(&self) -> Result<(), Error> {
+        self.outcome.get().cloned().map_or(Ok(()), Err)
+    }
+}
+
 impl Deferred {
     /// Starts a worker for `queue`; suspensions stop the device queue up to `level`, which the queue must have.
     pub fn new(queue: std::sync::Arc<dyn HwQueue>, level: Level) -> Result<Deferred, Error> {
@@ -168,7 +175,7 @@ impl Deferred {
     pub fn wait(&self, ticket: &Ticket) -> Result<(), Error> {
         self.forbid_on_worker("wait")?;
         self.shared.wait_for(ticket.number, Some(&ticket.outcome));
-        ticket.outcome.get().cloned().map_or(Ok(()), Err)
+        ticket.result()
     }
 
     /// Waits until everything submitted before is complete. The error is the first since the last call; [`Deferred::wait`] tells
@@ -178,6 +185,14 @@ impl Deferred {
         let submitted = self.shared.lock().submitted();
         self.shared.wait_for(submitted, None);
         self.shared.lock().first_error.take().map_or(Ok(()), Err)
+    }
+
+    /// Waits until everything submitted before is complete, and tells nothing of what failed.
+    pub fn wait_complete(&self) {
+        let submitted = self.shared.lock().submitted();
+        if !self.is_worker() {
+            self.shared.wait_for(submitted, None);
+        }
     }
 
     /// Whether a submitted command is not launched yet. One atomic load: a direct launch on the device queue asks this first.
@@ -280,18 +295,7 @@ impl Deferred {
 
     /// Changes how the worker launches.
     pub fn set_launch_config(&self, config: LaunchConfig) -> Result<(), Error> {
-        let LaunchConfig { threshold, batch } = config;
-        let bad = |what, value| Error::Value {
-            call: "set_launch_config",
-            what,
-            value: i64::try_from(value).unwrap_or(i64::MAX),
-        };
-        if threshold == 0 {
-            return Err(bad("threshold", threshold));
-        }
-        if batch == 0 || batch > threshold {
-            return Err(bad("batch", batch));
-        }
+        config.check()?;
         let mut state = self.shared.lock();
         state.config = config;
         self.shared.wake_worker(state, SUBMIT_WAKES);
@@ -336,6 +340,25 @@ impl Deferred {
 impl Drop for Deferred {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+impl LaunchConfig {
+    /// Fails if a value is out of its range.
+    pub fn check(self) -> Result<(), Error> {
+        let LaunchConfig { threshold, batch } = self;
+        let bad = |what, value| Error::Value {
+            call: "set_launch_config",
+            what,
+            value: i64::try_from(value).unwrap_or(i64::MAX),
+        };
+        if threshold == 0 {
+            return Err(bad("threshold", threshold));
+        }
+        if batch == 0 || batch > threshold {
+            return Err(bad("batch", batch));
+        }
+        Ok(())
     }
 }
 

@@ -59,9 +59,22 @@ impl Link {
     }
 }
 
-/// Starts the agent.
+/// Starts the agent, unless it is there.
 pub(crate) fn start(guest: &'static Guest) -> io::Result<()> {
-    spawn("xsched-agent", move || run(guest))
+    if guest.has_agent.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
+    spawn("xsched-agent", move || {
+        loop {
+            run(guest);
+            guest.has_agent.store(false, Ordering::SeqCst);
+            // Whoever started us before this counted on us.
+            if !guest.is_global() || guest.has_agent.swap(true, Ordering::SeqCst) {
+                return;
+            }
+        }
+    })
+    .inspect_err(|_| guest.has_agent.store(false, Ordering::SeqCst))
 }
 
 /// Starts a thread of ours: named, and with all signals blocked, so that the program's handlers run on the program's threads.
@@ -72,12 +85,12 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
 
 fn run(guest: &'static Guest) {
     let mut quiet = false;
-    while !guest.is_exiting() {
+    while guest.is_global() {
         let (link, epoch) = match attach(guest) {
             Ok((link, epoch)) => (Arc::new(link), epoch),
             Err(Failure::ForGood(why)) => {
                 report::once(&format!("{why}: this program runs on unscheduled"));
-                return guest.open_for_good();
+                return guest.stand_alone();
             }
             Err(Failure::ForNow(why)) => {
                 guest.set_link(None);
@@ -92,7 +105,11 @@ fn run(guest: &'static Guest) {
         quiet = false;
         let since = now();
         LINK.store(Arc::as_ptr(&link).cast_mut(), Ordering::Release);
-        guest.set_link(Some(Arc::clone(&link)));
+        if !guest.set_link(Some(Arc::clone(&link))) {
+            guest.part(epoch);
+            LINK.store(std::ptr::null_mut(), Ordering::Release);
+            return;
+        }
         // The server has read the page once; what came after that rings from now on.
         link.ring_doorbell();
         bonds::tell(&link.session, true);
@@ -101,11 +118,11 @@ fn run(guest: &'static Guest) {
         guest.part(epoch);
         guest.set_limits(Limits::default());
         LINK.store(std::ptr::null_mut(), Ordering::Release);
-        if guest.shared_page().fd().is_ok() && !guest.is_exiting() {
+        if guest.shared_page().fd().is_ok() && guest.is_global() {
             report::once(&format!("{reason}: this program runs on unscheduled until xserver is back"));
         }
         // A server that takes us in and drops us at once is not asked all the time.
-        if now().since(since) < RETRY {
+        if now().since(since) < RETRY && guest.is_global() {
             std::thread::sleep(RETRY);
         }
     }
@@ -130,7 +147,7 @@ fn attach(guest: &Guest) -> Result<(Link, Epoch), Failure> {
             epoch,
             program: program_name(),
             group: config.group.clone(),
-            hints: config.hints,
+            hints: guest.hints(),
             control: None,
         };
         match xsched_ipc::guest::connect(path, guest.shared_page(), &hello, PATIENCE) {

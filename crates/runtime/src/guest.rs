@@ -2,14 +2,17 @@
 
 use crate::agent::Link;
 use crate::beyond::{Beyond, SINGLE};
+use crate::local::Local;
+use crate::manager::Manager;
 use crate::queue::Queue;
 use crate::watcher::Watcher;
-use crate::{agent, config, errno, fork, report};
+use crate::fork::PerLife;
+use crate::{agent, config, errno, fork, manager, report};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::config::OnNoServer;
-use xsched_core::{Config, DeviceKey, Level, Limits, Time};
+use xsched_core::{Config, DeviceKey, Hint, Hints, Level, Limits, Time};
 use xsched_hal::HwQueue;
 use xsched_ipc::guest::SharedPage;
 use xsched_ipc::heartbeat::now;
@@ -34,6 +37,14 @@ pub struct Guest {
     /// What the server allows at most, as in [`Limits`]; 0: as this program was started with.
     level: AtomicU8,
     threshold: AtomicU32,
+    /// Who schedules it, as `Manager::to_word` has it.
+    pub(crate) manager: AtomicU32,
+    /// Held while that changes, and while the scheduler inside the process does something to queues.
+    pub(crate) switch: Mutex<()>,
+    pub(crate) local: Local,
+    pub(crate) has_agent: AtomicBool,
+    /// What the program gave all of its queues.
+    hints: Mutex<Hints>,
     pub(crate) watcher: Watcher,
     pub(crate) beyond: Beyond,
 }
@@ -95,13 +106,35 @@ fn make() -> Option<&'static Guest> {
     };
     let guest: &'static Guest = Box::leak(Box::new(Guest::new(page, config::config())));
     GUEST.store(std::ptr::from_ref(guest).cast_mut(), Ordering::Release);
-    if let Err(e) = agent::start(guest) {
-        report::once(&format!("this program runs unscheduled: cannot start a thread: {e}"));
-        guest.open_for_good();
-    } else {
+    guest.start_manager(guest.manager());
+    manager::catch_up(guest);
+    if guest.manager() == Manager::Global {
         guest.await_first_attach();
     }
     Some(guest)
+}
+
+/// What the program gave all of its queues before it was a guest.
+static HINTS: PerLife<Mutex<Hints>> = PerLife::new();
+
+/// The program gives all of its queues a hint, those to come included.
+pub fn set_hint(hint: Hint) {
+    let _errno = errno::Keep::new();
+    if let Ok(mut hints) = HINTS.get().lock() {
+        hints.set(hint);
+    }
+    if let Some(guest) = existing() {
+        guest.set_hint(hint);
+    }
+}
+
+/// What a guest that is being made begins with.
+fn first_hints(config: &Config) -> Hints {
+    let mut all = config.hints;
+    if let Ok(hints) = HINTS.get().lock() {
+        hints.iter().for_each(|hint| all.set(hint));
+    }
+    all
 }
 
 /// This process as a guest, if it is one.
@@ -122,9 +155,10 @@ pub(crate) fn abandon_in_child() {
 
 impl Guest {
     pub(crate) fn new(page: SharedPage, config: &'static Config) -> Guest {
+        let manager = manager::chosen(config);
         for gate in page.page().gates() {
             gate.start(Epoch::FIRST);
-            if config.on_no_server != OnNoServer::Run {
+            if config.on_no_server != OnNoServer::Run && manager == Manager::Global {
                 gate.hold(Holder::Local);
             }
         }
@@ -140,6 +174,11 @@ impl Guest {
             exiting: AtomicBool::new(false),
             level: AtomicU8::new(0),
             threshold: AtomicU32::new(0),
+            manager: AtomicU32::new(manager.to_word()),
+            switch: Mutex::default(),
+            local: Local::default(),
+            has_agent: AtomicBool::new(false),
+            hints: Mutex::new(first_hints(config)),
             watcher: Watcher::default(),
             beyond: Beyond::default(),
         }
@@ -205,10 +244,14 @@ impl Guest {
         Level::from_number(self.level.load(Ordering::SeqCst)).unwrap_or(self.config.auto_xqueue_level)
     }
 
+    /// The most that the server allows.
+    pub(crate) fn allowed_threshold(&self) -> Option<u32> {
+        Some(self.threshold.load(Ordering::Relaxed)).filter(|given| *given > 0)
+    }
+
     /// The most commands in flight while somebody more urgent may come, if there is such a number.
     pub(crate) fn threshold(&self) -> Option<u32> {
-        let given = self.threshold.load(Ordering::Relaxed);
-        Some(given).filter(|given| *given > 0).or(self.config.auto_xqueue_threshold)
+        self.allowed_threshold().or(self.config.auto_xqueue_threshold)
     }
 
     /// The queue is free for another life.
@@ -221,6 +264,18 @@ impl Guest {
     /// Every queue that was ever made.
     pub(crate) fn queues(&self) -> Vec<&'static Queue> {
         self.queues.lock().map(|queues| queues.all.clone()).unwrap_or_default()
+    }
+
+    /// What the program gave all of its queues.
+    pub(crate) fn hints(&self) -> Hints {
+        self.hints.lock().map(|hints| *hints).unwrap_or_default()
+    }
+
+    fn set_hint(&'static self, hint: Hint) {
+        if let Ok(mut hints) = self.hints.lock() {
+            hints.set(hint);
+        }
+        self.queues().into_iter().for_each(|queue| queue.tell_local());
     }
 
     /// Tells the server.
@@ -268,8 +323,18 @@ impl Guest {
         self.part(self.epoch());
         for gate in self.page().gates() {
             gate.let_go(Holder::Local);
-            gate.let_go(Holder::Application);
         }
+        // Who has the lock at this moment may be this very thread, interrupted by a handler of the program's. Threads that wait see `exiting`.
+        if let Ok(queues) = self.queues.try_lock() {
+            let all = queues.all.clone();
+            drop(queues);
+            all.into_iter().for_each(Queue::set_free_for_good);
+        }
+    }
+
+    /// Whether xserver schedules this process, and it is not ending.
+    pub(crate) fn is_global(&self) -> bool {
+        self.manager() == Manager::Global && !self.is_exiting()
     }
 
     pub(crate) fn is_exiting(&self) -> bool {
@@ -280,10 +345,14 @@ impl Guest {
         self.link.lock().ok()?.clone()
     }
 
-    /// The agent has tried to attach.
-    pub(crate) fn set_link(&self, link: Option<Arc<Link>>) {
+    /// The agent has tried to attach. False if the link is not wanted any more: another one schedules this process now.
+    pub(crate) fn set_link(&self, link: Option<Arc<Link>>) -> bool {
         let attached = link.is_some();
         if let Ok(mut current) = self.link.lock() {
+            // Under the lock: either this sees that there is another manager, or he sees the link.
+            if attached && self.manager() != Manager::Global {
+                return false;
+            }
             *current = link;
         }
         if attached {
@@ -293,6 +362,7 @@ impl Guest {
             *once = true;
             self.attach_tried.notify_all();
         }
+        true
     }
 
     fn await_first_attach(&self) {

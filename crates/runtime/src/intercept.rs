@@ -4,11 +4,9 @@
 //! commands are done. A row says how the function is handled, or why it is not. A handler is handed out only when its real function
 //! is known. Functions without a row go to the real library untouched.
 
-use crate::config::config;
 use crate::library::Library;
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
-use xsched_core::config::Scheduler;
 
 /// The real function behind a handler.
 #[derive(Debug)]
@@ -91,11 +89,6 @@ pub fn at(reals: &[Real], place: usize) -> *mut c_void {
     reals.get(place).map_or(std::ptr::null_mut(), Real::address)
 }
 
-/// Whether programs are scheduled without their knowing: else every function is the real one.
-pub fn is_transparent() -> bool {
-    config().scheduler == Scheduler::Global && config().auto_xqueue
-}
-
 /// Fills a stand-in's table: for each name our handler, or the real function itself. Slots of functions that the real library lacks stay
 /// as they are.
 ///
@@ -108,7 +101,6 @@ pub unsafe fn fill(rows: &'static [Row], library: Library, table: &[(&CStr, &Ato
             real.set(address);
         }
     }
-    let rows = if is_transparent() { rows } else { &[] };
     for (name, slot) in table {
         let Some(real) = library.function(name) else { continue };
         let handler = find(rows, name).and_then(|row| row.handlers.first());

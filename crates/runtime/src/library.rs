@@ -87,6 +87,22 @@ macro_rules! real_library {
     };
 }
 
+/// The folder of the library that this is in, where the stand-ins are too. Empty if the loader does not say.
+pub fn own_folder() -> PathBuf {
+    // SAFETY: all zeros is a valid Dl_info: four null pointers.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: any address may be asked for; `info` is ours to write.
+    let is_known = unsafe { libc::dladdr(own_folder as *const c_void, &raw mut info) } != 0;
+    if !is_known || info.dli_fname.is_null() {
+        return PathBuf::new();
+    }
+    // SAFETY: the loader's own name of a library that is never closed.
+    let name = unsafe { CStr::from_ptr(info.dli_fname) };
+    // By whichever name the program has it.
+    let file = std::fs::canonicalize(std::ffi::OsStr::from_bytes(name.to_bytes())).unwrap_or_default();
+    file.parent().map(Path::to_owned).unwrap_or_default()
+}
+
 /// Which library is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {

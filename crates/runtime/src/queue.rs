@@ -5,18 +5,22 @@
 
 use crate::beyond::Beyond;
 use crate::guest::{Guest, clock};
+use crate::manager::Manager;
 use crate::{errno, thread};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::Level;
 use xsched_hal::HwQueue;
 use xsched_ipc::page::{Edge, EdgeKind, Page, Slot};
 use xsched_queue::activity::Snapshot;
-use xsched_queue::gate::{GateState, GateWord};
+use xsched_queue::gate::{Epoch, GateState, GateWord};
 use xsched_queue::window::{Admission, Settings, Window};
 
 mod closed;
+mod own;
+
+pub(crate) use own::Control;
 
 /// How long a thread sleeps when another one has the lock of a queue, and how often until it goes on without: that one may be in a callback of
 /// the program's, inside a call of ours, and wait for this thread.
@@ -41,6 +45,15 @@ pub struct Queue {
     gate: AtomicPtr<GateWord>,
     /// Number of the highest level that the native queue has; 0 while there is none.
     native_level: AtomicU8,
+    /// Who holds this queue alone, see `own`.
+    own: GateWord,
+    /// Odd while a native queue lives here, see `own`.
+    life: AtomicU32,
+    control: Mutex<Control>,
+    /// The scheduler inside the process has been told to look here, and has not yet.
+    pub(crate) is_news: AtomicBool,
+    /// Most commands in flight, as the program wants it for this queue; 0 if it did not say.
+    pub(crate) threshold: AtomicU32,
     /// Threads that wait at the closed gate.
     at_gate: AtomicU32,
     in_order: AtomicU32,
@@ -91,6 +104,11 @@ impl Queue {
             device: AtomicU8::new(0),
             gate: AtomicPtr::new(std::ptr::from_ref(page.gate(0)?).cast_mut()),
             native_level: AtomicU8::new(0),
+            own: GateWord::new(Epoch::FIRST),
+            life: AtomicU32::new(0),
+            control: Mutex::default(),
+            is_news: AtomicBool::new(false),
+            threshold: AtomicU32::new(0),
             at_gate: AtomicU32::new(0),
             in_order: AtomicU32::new(0),
             last_event: AtomicU64::new(0),
@@ -102,7 +120,7 @@ impl Queue {
 
     /// A native queue moves in, to be preempted by `highest` at most. Nobody launches on it yet.
     pub(crate) fn occupy(
-        &self,
+        &'static self,
         hw: Arc<dyn HwQueue>,
         device: u8,
         highest: Level,
@@ -125,12 +143,13 @@ impl Queue {
         let mut inner = self.inner.lock().ok()?;
         *inner = Inner { hw: Some(hw), ..Inner::default() };
         drop(inner);
+        self.begin_life();
         self.tell(EdgeKind::Created);
         Some(())
     }
 
     /// It is preempted by `highest` at most from now on; the server hears of it. Takes no lock: this may be the agent.
-    pub(crate) fn limit_level(&self, highest: Level) {
+    pub(crate) fn limit_level(&'static self, highest: Level) {
         let generation = self.generation.load(Ordering::Acquire);
         let Some(native) = Level::from_number(self.native_level.load(Ordering::SeqCst)) else { return };
         if self.slot.set_level(generation, native.min(highest)) {
@@ -143,6 +162,7 @@ impl Queue {
     /// Called once, by whoever took the queue out of its registry.
     pub fn release(&'static self) -> bool {
         let _errno = errno::Keep::new();
+        self.end_life();
         self.gone.store(GOING, Ordering::SeqCst);
         // Whoever has the lock clears up: this thread if it is to be had soon, else the one that has it, or gets it next.
         for _ in 0..RELEASE_LOOKS {
@@ -186,7 +206,7 @@ impl Queue {
     pub fn launch<R>(&'static self, call: impl FnOnce() -> R) -> Result<(R, Launched), Refused> {
         let begun = self.slot.activity.begin();
         let is_told = begun.was_idle && self.raise();
-        let gate = self.gate().state();
+        let gate = self.gate_state();
         if !gate.is_free() {
             self.admit(gate, begun.then)?;
         }
@@ -210,7 +230,7 @@ impl Queue {
             return;
         }
         let beyond = if self.index.is_none() { self.beyond(Beyond::end) } else { None };
-        let gate = self.gate().state();
+        let gate = self.gate_state();
         if self.slot.completed.swap(then.begun(), Ordering::AcqRel) != then.begun() && !gate.is_free() {
             let _errno = errno::Keep::new();
             self.with(|inner| inner.window.all_done(then.begun(), self.settings(), clock()));
@@ -252,7 +272,7 @@ impl Queue {
     /// Nobody holds it back, waits for it or may want its place: a launch goes straight through.
     #[inline]
     pub fn is_free(&self) -> bool {
-        self.gate().state().is_free()
+        self.gate_state().is_free()
     }
 
     /// The native queue; `None` if it is gone, or if another thread is at work on it.
@@ -284,12 +304,16 @@ impl Queue {
     }
 
     fn settings(&self) -> Settings {
-        Settings { work: self.guest.config.window, threshold: self.guest.threshold() }
+        let threshold = match self.threshold.load(Ordering::Relaxed) {
+            0 => self.guest.threshold(),
+            own => Some(self.guest.allowed_threshold().map_or(own, |most| own.min(most))),
+        };
+        Settings { work: self.guest.config.window, threshold }
     }
 
     /// The queue is ready. Returns whether the server had to be told.
     #[cold]
-    fn raise(&self) -> bool {
+    fn raise(&'static self) -> bool {
         if self.index.is_none() {
             let _errno = errno::Keep::new();
             self.beyond(Beyond::begin).into_iter().for_each(|edge| self.guest.tell(edge));
@@ -308,9 +332,25 @@ impl Queue {
         what(&self.guest.beyond, self.guest.page(), self.device.load(Ordering::Relaxed))
     }
 
-    fn tell(&self, kind: EdgeKind) {
-        if let Some(slot) = self.index {
-            self.guest.tell(Edge { kind, slot, generation: self.generation.load(Ordering::Acquire) });
+    /// Tells whoever schedules this process.
+    fn tell(&'static self, kind: EdgeKind) {
+        // SYNC POINT with `Guest::set_manager`: what is told is in the activity word before it is looked whom to tell, and a new scheduler reads
+        // all words after it was made known.
+        fence(Ordering::SeqCst);
+        match (self.guest.manager(), self.index) {
+            (Manager::Local(_), _) => self.guest.local.news(self),
+            (Manager::Global, Some(slot)) => {
+                self.guest.tell(Edge { kind, slot, generation: self.generation.load(Ordering::Acquire) });
+            }
+            _ => {}
+        }
+    }
+
+    /// Something about it has changed that the scheduler inside the process reads.
+    pub(crate) fn tell_local(&'static self) {
+        fence(Ordering::SeqCst);
+        if let Manager::Local(_) = self.guest.manager() {
+            self.guest.local.news(self);
         }
     }
 
@@ -321,6 +361,9 @@ impl Queue {
         if !thread::may_wait() {
             return Ok(());
         }
+        if gate.is_ordered() {
+            self.keep_order();
+        }
         if !gate.is_open() {
             self.wait_open().inspect_err(|_| self.slot.activity.end())?;
         }
@@ -328,7 +371,7 @@ impl Queue {
         let since = clock();
         let (mut flushed, mut busy) = (false, 0);
         loop {
-            let gate = self.gate().state();
+            let gate = self.gate_state();
             if !gate.is_open() {
                 self.wait_open().inspect_err(|_| self.slot.activity.end())?;
             }
@@ -383,24 +426,26 @@ impl Queue {
 
     /// The watcher's look: finds out whether the queue is idle if nobody else does. Returns whether it should look again.
     pub(crate) fn watch(&'static self) -> bool {
+        self.snapshot().is_ready() && self.gate_state().is_awaited() && self.find_end(false)
+    }
+
+    /// Looks at the device whether all is complete that was launched. Returns whether the queue still has work, as far as is known. A mark is put
+    /// only behind a queue that did not move since the last look, or at once.
+    fn find_end(&'static self, at_once: bool) -> bool {
         let now = self.snapshot();
-        let gate = self.gate().state();
-        if !now.is_ready() || !gate.is_awaited() {
-            return false;
-        }
         if now.inside() != 0 {
             return true;
         }
-        // Waits for the lock: the watcher has nothing that others could wait for.
-        let Ok(inner) = self.inner.lock() else { return false };
+        // Waits for the lock: the watcher has nothing that others could wait for. A callback might.
+        let inner = if thread::may_wait() { self.inner.lock().ok() } else { self.inner.try_lock().ok() };
+        let Some(inner) = inner else { return true };
         let completed = self.with_locked(inner, |Inner { hw, window, watched }| {
             // The slot may have begun another life meanwhile.
             if self.snapshot() != now {
                 return Some(0);
             }
             let hw = hw.as_ref()?;
-            // A mark of ours only behind a queue that did not move since the last look.
-            if *watched == Some(now) && !window.has_mark_behind(now.begun()) {
+            if (at_once || *watched == Some(now)) && !window.has_mark_behind(now.begun()) {
                 window.tail(now.begun(), &**hw);
                 let _ = hw.flush();
             }
@@ -415,6 +460,12 @@ impl Queue {
             return false;
         }
         true
+    }
+
+    /// The same as [`Queue::with`], for a thread of ours that nobody waits for inside the vendor's library: waits for the lock.
+    pub(crate) fn with_waiting<R>(&'static self, work: impl FnOnce(&dyn HwQueue) -> R) -> Option<R> {
+        let inner = self.inner.lock().ok()?;
+        self.with_locked(inner, |inner| inner.hw.as_deref().map(work)).flatten()
     }
 
     /// Works on what the lock protects, vendor's calls included; `None` if the native queue is gone, or if another thread has the lock. That is

@@ -20,6 +20,8 @@ struct Thread {
     depth: Cell<u32>,
     /// Callbacks of the vendor's that this thread is inside of.
     callbacks: Cell<u32>,
+    /// It is a worker of ours.
+    is_ours: Cell<bool>,
     remembered: [Cell<Remembered>; REMEMBERED],
 }
 
@@ -27,6 +29,7 @@ thread_local! {
     static THREAD: Thread = const { Thread {
         depth: Cell::new(0),
         callbacks: Cell::new(0),
+        is_ours: Cell::new(false),
         remembered: [const { Cell::new(Remembered { handle: 0, version: 0, queue: None }) }; REMEMBERED],
     } };
 }
@@ -74,9 +77,19 @@ pub fn in_callback<R>(call: impl FnOnce() -> R) -> R {
     })
 }
 
-/// Whether this thread may wait at a gate.
-pub(crate) fn may_wait() -> bool {
+/// Whether this thread may wait at a gate, or for a queue: it is in no callback.
+pub fn may_wait() -> bool {
     THREAD.with(|t| t.callbacks.get() == 0 && t.depth.get() == 0)
+}
+
+/// This thread is a worker of ours.
+pub(crate) fn this_is_ours() {
+    THREAD.with(|t| t.is_ours.set(true));
+}
+
+/// Whether it is.
+pub(crate) fn is_ours() -> bool {
+    THREAD.with(|t| t.is_ours.get())
 }
 
 /// The remembered queue of this handle, if the registry is still at `version`.

@@ -20,7 +20,7 @@ const PRESENT: u32 = 1;
 #[derive(Debug, Default)]
 pub(crate) struct Watcher {
     state: AtomicU32,
-    /// Looks under way: threads that may be inside the vendor's library.
+    /// Threads of ours that may be inside the vendor's library.
     looks: AtomicU32,
 }
 
@@ -45,8 +45,8 @@ impl Watcher {
         self.state.load(Ordering::SeqCst) == PRESENT
     }
 
-    /// At the end of the process, after `exiting` is set: waits until the watcher is out of the vendor's library, and stays out, for
-    /// that is torn down next. At most a moment: the watcher may wait in there for this very thread.
+    /// At the end of the process, after `exiting` is set: waits until our threads are out of the vendor's library, and stay out, for
+    /// that is torn down next. At most a moment: one may wait in there for this very thread.
     pub(crate) fn keep_out(&self) {
         for _ in 0..100 {
             if self.looks.load(Ordering::SeqCst) == 0 {
@@ -73,15 +73,19 @@ impl Watcher {
 
     /// Looks at all queues. Returns whether to look again.
     fn look(&self, guest: &Guest) -> bool {
+        self.inside(guest, || {
+            let queues = guest.queues().into_iter();
+            queues.fold(false, |is_needed, queue| is_needed | queue.watch())
+        })
+        .unwrap_or(false)
+    }
+
+    /// Does something inside the vendor's library on a thread of ours; `None`, and nothing, once the end of the process has begun.
+    pub(crate) fn inside<R>(&self, guest: &Guest, work: impl FnOnce() -> R) -> Option<R> {
         // SYNC POINT with `Guest::open_for_good` and `keep_out`: one sets exiting and then reads looks, the other the reverse.
         self.looks.fetch_add(1, Ordering::SeqCst);
-        let mut is_needed = false;
-        if !guest.is_exiting() {
-            for queue in guest.queues() {
-                is_needed |= queue.watch();
-            }
-        }
+        let result = (!guest.is_exiting()).then(work);
         self.looks.fetch_sub(1, Ordering::SeqCst);
-        is_needed
+        result
     }
 }

@@ -10,6 +10,7 @@ pub(crate) type Handle = *mut c_void;
 pub(crate) const CUDA_SUCCESS: c_int = 0;
 /// `CUDA_ERROR_DEVICE_UNAVAILABLE`: what launches answer when the user asked for no launch without xserver.
 pub(crate) const CUDA_ERROR_DEVICE_UNAVAILABLE: c_int = 46;
+pub(crate) const CUDA_ERROR_INVALID_CONTEXT: i64 = 201;
 pub(crate) const CUDA_ERROR_NOT_READY: c_int = 600;
 /// `CUDA_ERROR_NOT_PERMITTED`: what every call answers in a callback of the driver's.
 pub(crate) const CUDA_ERROR_NOT_PERMITTED: c_int = 800;

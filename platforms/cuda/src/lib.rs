@@ -17,3 +17,4 @@ mod queue;
 mod stream;
 
 pub use intercept::bind;
+pub use stream::{claim, claim_known};

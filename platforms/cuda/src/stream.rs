@@ -9,14 +9,19 @@
 
 use crate::capture::{self, Relaxed};
 use crate::context;
-use crate::driver::{CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, CUDA_SUCCESS, Driver, Handle, driver};
+use crate::driver::{
+    CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, CUDA_ERROR_INVALID_CONTEXT, CUDA_SUCCESS, Driver, Handle, driver,
+};
 use crate::queue::{CudaQueue, Stream};
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use xsched_runtime::{PerLife, Queue, Registry, guest};
+use xsched_hal::Error;
+use xsched_runtime::claim::{self, Claim};
+use xsched_runtime::library::own_folder;
+use xsched_runtime::{PerLife, Queue, Registry, guest, is_automatic, report};
 
 /// The streams that have launched. A queue's note is the handle of its context.
 static QUEUES: Registry = Registry::new();
@@ -88,7 +93,7 @@ pub(crate) fn find(named: Named) -> Option<&'static Queue> {
         return None;
     }
     let key = named.key(driver)?;
-    let queue = QUEUES.find_or_insert(key, || adopt(driver, named, key))?;
+    let queue = QUEUES.find_or_insert(key, || if is_automatic() { adopt(driver, named, key) } else { None })?;
     if !queue.is_free() && driver.is_in_callback() {
         return None;
     }
@@ -99,6 +104,52 @@ pub(crate) fn find(named: Named) -> Option<&'static Queue> {
 #[inline]
 pub(crate) fn known(named: Named) -> Option<&'static Queue> {
     QUEUES.find(named.key(driver()?)?)
+}
+
+/// Makes a stream known to the program that names it through the API.
+///
+/// # Safety
+/// A `CUstream`.
+pub unsafe fn claim(stream: Handle) -> Result<Claim, claim::Error> {
+    let driver = driver_or_load()?;
+    let named = Named::plain(stream as usize);
+    let key = named.key(driver).ok_or(Error::Vendor { call: "cuCtxGetCurrent", code: CUDA_ERROR_INVALID_CONTEXT })?;
+    let queue = QUEUES.find_or_insert(key, || adopt(driver, named, key));
+    claim_on(queue.ok_or(Error::Lost { call: "cuStreamGetCtx" })?, key)
+}
+
+/// The same for one that is known already, or is scheduled without the program's doing.
+///
+/// # Safety
+/// As for [`claim`].
+pub unsafe fn claim_known(stream: Handle) -> Result<Claim, claim::Error> {
+    if is_automatic() && crate::intercept::is_bound() {
+        // SAFETY: by the caller.
+        return unsafe { claim(stream) };
+    }
+    let key = driver().and_then(|driver| Named::plain(stream as usize).key(driver)).ok_or(claim::Error::Gone)?;
+    claim_on(QUEUES.find(key).ok_or(claim::Error::Gone)?, key)
+}
+
+fn claim_on(queue: &'static Queue, key: usize) -> Result<Claim, claim::Error> {
+    Claim::new(queue, move || {
+        if !crate::intercept::is_bound() {
+            // Nobody tells when the program destroys the stream.
+            retire(key);
+        }
+    })
+}
+
+/// The real library, found now if no stand-in has been called yet.
+fn driver_or_load() -> Result<&'static Driver, claim::Error> {
+    if let Some(driver) = driver() {
+        return Ok(driver);
+    }
+    let lost = Error::Lost { call: "the real CUDA driver library" };
+    crate::driver::load(&own_folder()).map_err(|why| {
+        report::once(&why);
+        lost.into()
+    })
 }
 
 #[cold]
@@ -140,6 +191,7 @@ pub(crate) fn of_context(context: usize) -> Vec<&'static Queue> {
 pub(crate) fn retire(key: usize) {
     sweep();
     let Some(queue) = QUEUES.take(key) else { return };
+    queue.end_submissions();
     let is_closed = queue.snapshot().is_ready() && with_hw(queue, CudaQueue::close).unwrap_or(false);
     match RETIRED.get().lock() {
         Ok(mut retired) if is_closed => retired.push(queue),

@@ -13,4 +13,4 @@ pub mod probe;
 mod queue;
 mod signal;
 
-pub use intercept::bind;
+pub use intercept::{bind, claim_list, claim_queue};

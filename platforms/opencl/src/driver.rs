@@ -26,6 +26,8 @@ xsched_runtime::real_functions! {
         clFinish: unsafe extern "C" fn(Handle) -> c_int;
         clEnqueueMarker: unsafe extern "C" fn(Handle, *mut Handle) -> c_int;
         clEnqueueMarkerWithWaitList: unsafe extern "C" fn(Handle, u32, *const Handle, *mut Handle) -> c_int;
+        clRetainCommandQueue: unsafe extern "C" fn(Handle) -> c_int;
+        clReleaseCommandQueue: unsafe extern "C" fn(Handle) -> c_int;
         clReleaseEvent: unsafe extern "C" fn(Handle) -> c_int;
         clWaitForEvents: unsafe extern "C" fn(u32, *const Handle) -> c_int;
     }

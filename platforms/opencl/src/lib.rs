@@ -15,4 +15,4 @@ pub mod probe;
 mod queue;
 mod user_event;
 
-pub use intercept::bind;
+pub use intercept::{bind, claim};

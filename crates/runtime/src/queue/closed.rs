@@ -32,16 +32,17 @@ impl Queue {
     fn sleep_at_gate(&'static self) -> Result<(), Refused> {
         let (mut look_again, mut pause) = (Time::ZERO, LOOK_AGAIN);
         loop {
-            let gate = self.gate().state();
+            let (process, own) = (self.gate().state(), self.own.state());
+            let gate = process.and(own);
             if gate.is_open() || self.guest.is_exiting() {
                 return Ok(());
             }
-            if gate.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
+            if process.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
                 return Err(Refused);
             }
             if clock() >= look_again {
                 // A server that is frozen from the start is found out at the second look.
-                if look_again > Time::ZERO && gate.is_held_by(Holder::Server) && self.guest.rescue_if_stale()
+                if look_again > Time::ZERO && process.is_held_by(Holder::Server) && self.guest.rescue_if_stale()
                 {
                     continue;
                 }
@@ -49,14 +50,18 @@ impl Queue {
                 self.guest.flush_all();
                 look_again = clock() + LOOK_AFTER;
             }
+            // Whichever is closed is waited for; then the other one is looked at again.
+            let wait = |bound| {
+                if own.is_open() { self.gate().wait(process, bound) } else { self.own.wait(own, bound) }
+            };
             if !gate.is_awaited() {
-                self.gate().wait(gate, LOOK_AFTER);
+                wait(LOOK_AFTER);
             } else if self.has_ended() {
                 self.tell(EdgeKind::Done);
-                self.gate().wait(gate, LOOK_AFTER);
+                wait(LOOK_AFTER);
                 pause = LOOK_AGAIN;
             } else {
-                self.gate().wait(gate, pause);
+                wait(pause);
                 pause = (pause * 2).min(LOOK_FOR_END);
             }
         }

@@ -34,6 +34,7 @@ xsched_runtime::handlers! {
 /// A call after which all streams of the context are complete.
 fn complete(call: &dyn Fn() -> c_int, context: Option<Handle>) -> c_int {
     let queues = context.map(|context| stream::of_context(context as usize)).unwrap_or_default();
+    queues.iter().for_each(|queue| queue.wait_for_turn());
     let queues: Vec<_> = queues.into_iter().map(|queue| (queue, queue.snapshot())).collect();
     let result = nested(call);
     if result == CUDA_SUCCESS {

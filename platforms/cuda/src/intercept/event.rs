@@ -39,6 +39,7 @@ fn recorded(call: &dyn Fn() -> c_int, event: Handle, stream: Named) -> c_int {
     // In a capture it is a node, and says nothing about now.
     let is_captured = capture::is_any() && driver().is_some_and(|driver| stream.is_capturing(driver));
     let Some(queue) = stream::known(stream).filter(|_| !is_captured) else { return nested(call) };
+    queue.wait_for_turn();
     let then = queue.snapshot();
     let result = nested(call);
     if result == CUDA_SUCCESS

@@ -16,6 +16,11 @@ use std::path::Path;
 use std::sync::atomic::AtomicPtr;
 use xsched_runtime::intercept;
 
+/// Whether the stand-in is there: whether we hear of what the program does.
+pub(crate) fn is_bound() -> bool {
+    !stream::DESTROY_V2.address().is_null()
+}
+
 /// Fills the stand-in's table: for each name our handler, or the real function itself. Slots of functions that the real library
 /// lacks stay as they are. The error says what is missing.
 ///

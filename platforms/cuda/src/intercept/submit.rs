@@ -4,7 +4,7 @@
 //! nothing is copied, nothing is looked at but the stream.
 
 use crate::driver::{CUDA_ERROR_DEVICE_UNAVAILABLE, CUDA_SUCCESS};
-use crate::stream::{Named, find};
+use crate::stream::{Named, find, known};
 use std::ffi::c_int;
 use xsched_runtime::intercept::Real;
 use xsched_runtime::{is_nested, nested};
@@ -25,6 +25,20 @@ pub(crate) unsafe fn launch(real: &Real, stream: Named, call: impl FnOnce(usize)
 #[inline]
 pub(crate) unsafe fn complete(real: &Real, stream: Named, call: impl FnOnce(usize) -> usize) -> usize {
     submit(real, stream, true, call)
+}
+
+/// The same for what gives the device nothing to do, and so is not held back: it only comes behind what was submitted through the API.
+///
+/// # Safety
+/// As for [`launch`].
+#[inline]
+pub(crate) unsafe fn behind(real: &Real, stream: Named, call: impl FnOnce(usize) -> usize) -> usize {
+    let real = real.address() as usize;
+    if is_nested() {
+        return call(real);
+    }
+    known(stream).inspect(|queue| queue.wait_for_turn());
+    nested(|| call(real))
 }
 
 #[inline]

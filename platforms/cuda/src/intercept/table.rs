@@ -186,6 +186,51 @@ xsched_runtime::rows! {
         cuMemcpyDtoH_v2(dst_host src_device byte_count) => plain(0);
         cuMemcpyDtoH_v2_ptds(dst_host src_device byte_count) => per_thread(0);
     }
+    by submit::behind {
+        // Makes the stream wait; what is waited for may be held back as well.
+        cuStreamWaitEvent(stream event flags) => plain(stream);
+        cuStreamWaitEvent_ptsz(stream event flags) => per_thread(stream);
+        cuStreamWaitValue32(stream address value flags) => plain(stream);
+        cuStreamWaitValue32_ptsz(stream address value flags) => per_thread(stream);
+        cuStreamWaitValue32_v2(stream address value flags) => plain(stream);
+        cuStreamWaitValue32_v2_ptsz(stream address value flags) => per_thread(stream);
+        cuStreamWaitValue64(stream address value flags) => plain(stream);
+        cuStreamWaitValue64_ptsz(stream address value flags) => per_thread(stream);
+        cuStreamWaitValue64_v2(stream address value flags) => plain(stream);
+        cuStreamWaitValue64_v2_ptsz(stream address value flags) => per_thread(stream);
+        cuWaitExternalSemaphoresAsync(semaphores params count stream) => plain(stream);
+        cuWaitExternalSemaphoresAsync_ptsz(semaphores params count stream) => per_thread(stream);
+
+        // Lets others go on that wait, and takes the device no time; to hold it back could hold them up for good.
+        cuStreamWriteValue32(stream address value flags) => plain(stream);
+        cuStreamWriteValue32_ptsz(stream address value flags) => per_thread(stream);
+        cuStreamWriteValue32_v2(stream address value flags) => plain(stream);
+        cuStreamWriteValue32_v2_ptsz(stream address value flags) => per_thread(stream);
+        cuStreamWriteValue64(stream address value flags) => plain(stream);
+        cuStreamWriteValue64_ptsz(stream address value flags) => per_thread(stream);
+        cuStreamWriteValue64_v2(stream address value flags) => plain(stream);
+        cuStreamWriteValue64_v2_ptsz(stream address value flags) => per_thread(stream);
+        cuStreamBatchMemOp(stream count params flags) => plain(stream);
+        cuStreamBatchMemOp_ptsz(stream count params flags) => per_thread(stream);
+        cuStreamBatchMemOp_v2(stream count params flags) => plain(stream);
+        cuStreamBatchMemOp_v2_ptsz(stream count params flags) => per_thread(stream);
+        cuSignalExternalSemaphoresAsync(semaphores params count stream) => plain(stream);
+        cuSignalExternalSemaphoresAsync_ptsz(semaphores params count stream) => per_thread(stream);
+
+        // Runs on the host, and may be what another thread waits for.
+        cuLaunchHostFunc(stream function user_data) => plain(stream);
+        cuLaunchHostFunc_ptsz(stream function user_data) => per_thread(stream);
+        cuStreamAddCallback(stream callback user_data flags) => plain(stream);
+        cuStreamAddCallback_ptsz(stream callback user_data flags) => per_thread(stream);
+
+        // Arranges memory.
+        cuMemAllocAsync(ptr size stream) => plain(stream);
+        cuMemAllocAsync_ptsz(ptr size stream) => per_thread(stream);
+        cuMemAllocFromPoolAsync(ptr size pool stream) => plain(stream);
+        cuMemAllocFromPoolAsync_ptsz(ptr size pool stream) => per_thread(stream);
+        cuMemFreeAsync(ptr stream) => plain(stream);
+        cuMemFreeAsync_ptsz(ptr stream) => per_thread(stream);
+    }
     handled {
         cuStreamSynchronize => stream::synchronize, stream::SYNCHRONIZE;
         cuStreamSynchronize_ptsz => stream::synchronize_ptsz, stream::SYNCHRONIZE_PTSZ;
@@ -238,21 +283,6 @@ xsched_runtime::rows! {
             cuOccupancyMaxActiveClusters cuOccupancyMaxPotentialClusterSize;
         "a stream becomes a queue when something is launched on it":
             cuStreamCreate cuStreamCreateWithPriority cuGreenCtxStreamCreate;
-        "makes the stream wait and gives the device nothing to do; what is waited for may be held back as well":
-            cuStreamWaitEvent cuStreamWaitEvent_ptsz cuStreamWaitValue32 cuStreamWaitValue32_ptsz
-            cuStreamWaitValue32_v2 cuStreamWaitValue32_v2_ptsz cuStreamWaitValue64 cuStreamWaitValue64_ptsz
-            cuStreamWaitValue64_v2 cuStreamWaitValue64_v2_ptsz cuWaitExternalSemaphoresAsync
-            cuWaitExternalSemaphoresAsync_ptsz;
-        "lets others go on that wait, and takes the device no time; to hold it back could hold them up for good":
-            cuStreamWriteValue32 cuStreamWriteValue32_ptsz cuStreamWriteValue32_v2 cuStreamWriteValue32_v2_ptsz
-            cuStreamWriteValue64 cuStreamWriteValue64_ptsz cuStreamWriteValue64_v2 cuStreamWriteValue64_v2_ptsz
-            cuStreamBatchMemOp cuStreamBatchMemOp_ptsz cuStreamBatchMemOp_v2 cuStreamBatchMemOp_v2_ptsz
-            cuSignalExternalSemaphoresAsync cuSignalExternalSemaphoresAsync_ptsz;
-        "runs on the host, and may be what another thread waits for":
-            cuLaunchHostFunc cuLaunchHostFunc_ptsz cuStreamAddCallback cuStreamAddCallback_ptsz;
-        "arranges memory, and gives the device nothing to do":
-            cuMemAllocAsync cuMemAllocAsync_ptsz cuMemAllocFromPoolAsync cuMemAllocFromPoolAsync_ptsz cuMemFreeAsync
-            cuMemFreeAsync_ptsz;
         "may upload the graph that it makes; its launches are gated":
             cuGraphInstantiateWithParams cuGraphInstantiateWithParams_ptsz;
         "hands a frame over between interfaces, which may be waited for there":

@@ -1,15 +1,17 @@
 //! Immediate command lists: queues in themselves. Regular lists record; a queue executes them.
 
 use super::PLACES;
-use super::queue::owner;
+use super::made::Made;
+use super::queue::{comes_behind, owner};
 use crate::driver::{
-    Handle, QueueDesc, ZE_COMMAND_QUEUE_FLAG_IN_ORDER, ZE_COMMAND_QUEUE_MODE_SYNCHRONOUS, ZE_RESULT_SUCCESS,
-    ZeResult, driver,
+    Handle, QueueDesc, ZE_COMMAND_QUEUE_FLAG_IN_ORDER, ZE_COMMAND_QUEUE_MODE_SYNCHRONOUS,
+    ZE_RESULT_NOT_READY, ZE_RESULT_SUCCESS, ZeResult, driver,
 };
 use crate::queue::{Turn, ZeQueue};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use xsched_runtime::{Queue, Registry, guest, handlers, nested, report};
+use std::sync::Arc;
+use xsched_runtime::claim::{self, Claim};
+use xsched_runtime::{Queue, Registry, guest, handlers, is_automatic, nested, report};
 
 /// The program's immediate lists. A list's note is the address of its [`Turn`]; the lowest bit says that it executes synchronously.
 static LISTS: Registry = Registry::new();
@@ -40,7 +42,24 @@ pub(super) fn that_ends_with(event: Handle) -> Option<&'static Queue> {
     LISTS.find_where(|list| list.ends_with(event as usize).is_some())
 }
 
+/// Those that are not known as queues yet.
+static MADE: Made = Made::new();
+
 fn created(context: Handle, device: Handle, desc: QueueDesc, handle: Handle) -> Option<()> {
+    if is_automatic() {
+        return adopt(context, device, desc, handle);
+    }
+    MADE.keep(context, device, desc, handle);
+    None
+}
+
+/// Makes an immediate list known to the program that names it through the API. [`claim::Error::Gone`] if we did not see it being made.
+pub fn claim(handle: Handle) -> Result<Claim, claim::Error> {
+    MADE.take(handle).and_then(|(context, device, desc)| adopt(context, device, desc, handle));
+    Claim::new(find(handle as usize).ok_or(claim::Error::Gone)?, || ())
+}
+
+fn adopt(context: Handle, device: Handle, desc: QueueDesc, handle: Handle) -> Option<()> {
     let (driver, owner) = (driver()?, owner(context, device)?);
     let turn = Turn::new();
     let in_order = desc.flags & ZE_COMMAND_QUEUE_FLAG_IN_ORDER != 0;
@@ -57,6 +76,7 @@ fn created(context: Handle, device: Handle, desc: QueueDesc, handle: Handle) -> 
 
 /// Takes an immediate list out. False if a call of ours is on it and does not end.
 fn remove(handle: Handle) -> bool {
+    MADE.take(handle);
     let Some(list) = find(handle as usize) else { return true };
     let turn = turn(list);
     let removed = LISTS.remove(handle as usize);
@@ -86,8 +106,11 @@ handlers! {
         if remove(handle) { nested(call) } else { ZE_RESULT_SUCCESS }
     };
 
-    synchronize(list: Handle, timeout: u64) -> ZeResult, SYNCHRONIZE => |call, handle, _| {
+    synchronize(list: Handle, timeout: u64) -> ZeResult, SYNCHRONIZE => |call, handle, timeout| {
         let Some(list) = find(handle as usize) else { return nested(call) };
+        if !comes_behind(list, timeout) {
+            return ZE_RESULT_NOT_READY;
+        }
         let then = list.snapshot();
         let result = nested(call);
         if result == ZE_RESULT_SUCCESS {

@@ -2,10 +2,14 @@
 
 mod fence;
 mod list;
+mod made;
 mod queue;
 mod resolve;
 mod submit;
 pub mod table;
+
+pub use list::claim as claim_list;
+pub use queue::claim as claim_queue;
 
 use crate::driver;
 use std::ffi::{CStr, c_void};

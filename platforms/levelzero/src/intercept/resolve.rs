@@ -100,7 +100,7 @@ fn fill(call: &dyn Fn() -> ZeResult, version: u32, table: Table, layout: Layout)
 
 /// Our handler for the function that the vendor has at `real`; `real` itself if the table has none.
 fn ours(name: &CStr, real: Handle) -> Handle {
-    if real.is_null() || !intercept::is_transparent() {
+    if real.is_null() {
         return real;
     }
     let Some(row) = intercept::find(table::ROWS, name).filter(|row| row.bypass.is_none()) else {

@@ -8,6 +8,8 @@ mod resolve;
 mod submit;
 pub mod table;
 
+pub use queue::claim;
+
 use crate::driver::{self, Handle};
 use crate::layer;
 use crate::queue::ClQueue;

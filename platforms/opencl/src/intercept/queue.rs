@@ -1,11 +1,14 @@
-//! Command queues: made, kept, given back, flushed and waited for.
+//! Command queues: made, kept, given back, flushed and waited for; and claimed by a program that names them through our API.
 
-use crate::driver::{CL_SUCCESS, Handle, driver, handle_info, info};
+use crate::driver::{CL_SUCCESS, Driver, Handle, driver, handle_info, info, wanted};
 use crate::{device, queue::ClQueue};
 use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use xsched_runtime::{Queue, Registry, guest, handlers, nested};
+use xsched_hal::Error;
+use xsched_runtime::claim::{self, Claim};
+use xsched_runtime::library::{Library, own_folder};
+use xsched_runtime::{Queue, Registry, guest, handlers, is_automatic, nested, report};
 
 const CL_QUEUE_DEVICE: u32 = 0x1091;
 const CL_QUEUE_PROPERTIES: u32 = 0x1093;
@@ -22,7 +25,7 @@ pub(crate) fn find(handle: Handle) -> Option<&'static Queue> {
     if handle.is_null() {
         return None;
     }
-    QUEUES.find_or_insert(handle as usize, || adopt(handle))
+    QUEUES.find_or_insert(handle as usize, || if is_automatic() { adopt(handle) } else { None })
 }
 
 /// The queue with this handle, if the program has it. An event keeps a queue alive that the program has released: such a queue must not be
@@ -52,8 +55,71 @@ fn adopt(handle: Handle) -> Option<&'static Queue> {
     Some(queue)
 }
 
+/// Makes a command queue known to the program that names it through the API. It is retained as long as the claim lives.
+///
+/// # Safety
+/// A command queue.
+pub unsafe fn claim(handle: Handle) -> Result<Claim, claim::Error> {
+    let call = "clRetainCommandQueue";
+    let (driver, lost) = (driver_or_load()?, Error::Lost { call });
+    let retain = driver.clRetainCommandQueue.ok_or_else(|| lost.clone())?;
+    // SAFETY: by the caller.
+    let result = nested(|| unsafe { retain(handle) });
+    if result != CL_SUCCESS {
+        return Err(Error::Vendor { call, code: result.into() }.into());
+    }
+    let Some(queue) = QUEUES.find_or_insert(handle as usize, || adopt(handle)) else {
+        give_back(driver, handle);
+        return Err(lost.into());
+    };
+    queue.note.fetch_add(1, Ordering::AcqRel);
+    let handle = handle as usize;
+    Claim::new(queue, move || {
+        gone(handle as Handle);
+        if RELEASE.address().is_null() {
+            // Nobody tells when the program gives it back.
+            let _ = QUEUES.remove(handle);
+        }
+        give_back(driver, handle as Handle);
+    })
+}
+
+/// The real library, found now if no stand-in has been called yet.
+fn driver_or_load() -> Result<&'static Driver, claim::Error> {
+    if let Some(driver) = driver() {
+        return Ok(driver);
+    }
+    let folder = own_folder();
+    match Library::open(wanted(&folder)) {
+        Ok(library) => drop(crate::driver::settle(library)),
+        Err(why) => report::once(&why),
+    }
+    driver().ok_or_else(|| Error::Lost { call: "the real OpenCL library" }.into())
+}
+
+fn give_back(driver: &Driver, handle: Handle) {
+    if let Some(release) = driver.clReleaseCommandQueue {
+        // SAFETY: a reference of ours.
+        nested(|| unsafe { release(handle) });
+    }
+}
+
+/// A reference is about to be given back; with the last one, nothing of ours may touch the queue.
+fn gone(handle: Handle) {
+    if let Some(queue) = known(handle)
+        && queue.note.fetch_sub(1, Ordering::AcqRel) == 1
+        && !QUEUES.remove(handle as usize)
+        && let Some(retain) = driver().and_then(|driver| driver.clRetainCommandQueue)
+    {
+        // This is a callback inside, or beside, a call of ours on the queue. Rather than freed under it, the queue is kept for ever.
+        // SAFETY: on a queue that is alive until that reference is given back.
+        nested(|| unsafe { retain(handle) });
+    }
+}
+
 fn created(handle: Handle) {
     if !handle.is_null()
+        && is_automatic()
         && let Some(queue) = adopt(handle)
     {
         QUEUES.insert(handle as usize, queue);
@@ -82,17 +148,8 @@ handlers! {
         result
     };
 
-    /// The last reference: nothing of ours may touch the queue once the real function has it.
     release(queue: Handle) -> c_int, RELEASE => |call, handle| {
-        if let Some(queue) = known(handle)
-            && queue.note.fetch_sub(1, Ordering::AcqRel) == 1
-            && !QUEUES.remove(handle as usize)
-            && RETAIN.address() as usize != 0
-        {
-            // This is a callback inside, or beside, a call of ours on the queue. Rather than freed under it, the queue is kept for ever.
-            // SAFETY: clRetainCommandQueue, on a queue that is alive until the release below.
-            nested(|| unsafe { std::mem::transmute::<Handle, unsafe extern "C" fn(Handle) -> c_int>(RETAIN.address())(handle) });
-        }
+        gone(handle);
         nested(call)
     };
 
@@ -111,6 +168,7 @@ handlers! {
 
     finish(queue: Handle) -> c_int, FINISH => |call, handle| {
         let Some(queue) = find(handle) else { return nested(call) };
+        queue.wait_for_turn();
         let then = queue.snapshot();
         let result = nested(call);
         if result == CL_SUCCESS {
