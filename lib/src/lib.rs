@@ -2,7 +2,10 @@
 //!
 //! However many stand-ins a process has, they all bind here, so it has one page, one agent, one link to xserver.
 
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 pub mod bind;
 pub mod capi;

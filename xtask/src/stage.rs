@@ -65,8 +65,7 @@ pub(crate) fn stage() -> Result<PathBuf> {
     }
     for (from, staged) in FILES {
         let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(from);
-        let text =
-            std::fs::read_to_string(&from).with_context(|| format!("reading {}", from.display()))?;
+        let text = std::fs::read_to_string(&from).with_context(|| format!("reading {}", from.display()))?;
         write(&root.join(staged), &text.replace("@VERSION@", env!("CARGO_PKG_VERSION")))?;
     }
     for (link, to) in LINKS {
@@ -126,9 +125,7 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn write(to: &Path, text: &str) -> Result<()> {
-    renamed(to, |fresh| {
-        std::fs::write(fresh, text).with_context(|| format!("writing {}", fresh.display()))
-    })
+    renamed(to, |fresh| std::fs::write(fresh, text).with_context(|| format!("writing {}", fresh.display())))
 }
 
 /// Lets `make` make a file, which then takes the place of another.

@@ -19,6 +19,8 @@ use xsched_queue::gate::Holders;
 const LOOK_AGAIN: Duration = Duration::from_micros(50);
 /// For how many looks a suspension waits for threads that had seen the gate open; who is longer in the vendor's call has launched.
 const HELD_LOOKS: u32 = 40;
+/// For how many looks a claim waits until another thread has taken out what it gave up.
+const FIND_LOOKS: u32 = 2_000;
 
 /// Why something cannot be done with a queue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,8 +41,9 @@ pub struct Claim {
     queue: &'static Queue,
     life: u32,
     hw: Arc<dyn HwQueue>,
+    is_heard_of: bool,
     /// The platform's part of giving the claim up.
-    give_up: Option<Box<dyn FnOnce() + Send + Sync>>,
+    give_up: Option<Box<dyn FnOnce(bool) + Send + Sync>>,
 }
 
 /// A submitted command, to wait for.
@@ -51,26 +54,30 @@ pub struct Submitted {
 }
 
 impl Claim {
-    /// A claim on the present life of the queue. `give_up` is called when it is dropped, or at once if no native queue lives there.
+    /// A claim on the queue that `find` answers. `give_up` is the platform's part when the claim is dropped, or cannot be had; it is told whether
+    /// nothing of ours may touch the native queue any more: the last claim is gone, and nobody tells of the native queue's end
+    /// (`is_heard_of`).
     pub fn new(
-        queue: &'static Queue,
-        give_up: impl FnOnce() + Send + Sync + 'static,
+        find: impl Fn() -> Option<&'static Queue>,
+        is_heard_of: bool,
+        give_up: impl FnOnce(bool) + Send + Sync + 'static,
     ) -> Result<Claim, Error> {
-        let life = queue.life();
-        let hw = queue.native();
-        let is_there = queue.control(life).is_some();
-        match hw.filter(|_| is_there) {
-            Some(hw) => Ok(Claim { queue, life, hw, give_up: Some(Box::new(give_up)) }),
-            None => {
-                give_up();
-                Err(Error::Gone)
+        // Who gives the last claim up at this moment takes the queue out of its registry next.
+        for _ in 0..FIND_LOOKS {
+            let Some(queue) = find() else { break };
+            let (life, hw) = (queue.life(), queue.native());
+            if let Some(hw) = hw
+                && let Some(mut control) = queue.control(life)
+                && !control.is_closing
+            {
+                control.claims += 1;
+                drop(control);
+                return Ok(Claim { queue, life, hw, is_heard_of, give_up: Some(Box::new(give_up)) });
             }
+            std::thread::sleep(LOOK_AGAIN);
         }
-    }
-
-    /// Whether the native queue is still there.
-    pub fn is_there(&self) -> bool {
-        self.control().is_ok()
+        give_up(false);
+        Err(Error::Gone)
     }
 
     /// The same for all claims on one life of one queue, and for no others.
@@ -231,7 +238,9 @@ impl Claim {
             deferred.suspend(Holders::APPLICATION, When::Now, until)?;
         }
         if until >= Until::Held && thread::may_wait() {
-            (0..HELD_LOOKS).take_while(|_| self.queue.launching() > 0).for_each(|_| std::thread::sleep(LOOK_AGAIN));
+            (0..HELD_LOOKS)
+                .take_while(|_| self.queue.launching() > 0)
+                .for_each(|_| std::thread::sleep(LOOK_AGAIN));
         }
         if until == Until::Quiet {
             thread::nested(|| self.hw.synchronize())?;
@@ -296,8 +305,13 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        let is_over = self.control().is_ok_and(|mut control| {
+            control.claims = control.claims.saturating_sub(1);
+            control.is_closing = control.claims == 0 && !self.is_heard_of;
+            control.is_closing
+        });
         if let Some(give_up) = self.give_up.take() {
-            give_up();
+            give_up(is_over);
         }
     }
 }

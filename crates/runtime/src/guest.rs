@@ -2,11 +2,11 @@
 
 use crate::agent::Link;
 use crate::beyond::{Beyond, SINGLE};
+use crate::fork::PerLife;
 use crate::local::Local;
 use crate::manager::Manager;
 use crate::queue::Queue;
 use crate::watcher::Watcher;
-use crate::fork::PerLife;
 use crate::{agent, config, errno, fork, manager, report};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

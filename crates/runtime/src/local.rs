@@ -11,7 +11,7 @@ use crate::queue::Queue;
 use crate::{agent, fork};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use xsched_core::hint::HINTS;
@@ -30,6 +30,8 @@ pub(crate) struct Local {
     inbox: Mutex<Inbox>,
     wake: Condvar,
     is_present: AtomicBool,
+    /// Counts the times at which another one took over: what was decided before is void then.
+    era: AtomicU32,
 }
 
 /// What the lock of [`Local`] protects.
@@ -60,6 +62,13 @@ impl Local {
             .inspect_err(|_| self.is_present.store(false, Ordering::SeqCst))
     }
 
+    /// Another one schedules now: what was decided is void, and the thread ends.
+    pub(crate) fn stop(&self, guest: &'static Guest) {
+        self.era.fetch_add(1, Ordering::SeqCst);
+        guest.queues().into_iter().for_each(|queue| queue.rule_no_more());
+        self.tell(|_| ());
+    }
+
     fn tell(&self, what: impl FnOnce(&mut Inbox)) {
         let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         what(&mut inbox);
@@ -83,10 +92,11 @@ impl Local {
 
     fn run(&self, guest: &'static Guest) {
         loop {
+            let era = self.era.load(Ordering::SeqCst);
             if let Manager::Local(policy) = guest.manager()
                 && !guest.is_exiting()
             {
-                Run::new(guest, policy).run();
+                Run::new(guest, policy, era).run();
             }
             self.is_present.store(false, Ordering::SeqCst);
             // Whoever started us before this counted on us.
@@ -119,10 +129,12 @@ struct Run {
     /// Told idle, and not given up by the scheduler yet.
     lingering: BTreeSet<u64>,
     last_id: u64,
+    /// As it was when this began.
+    era: u32,
 }
 
 impl Run {
-    fn new(guest: &'static Guest, policy: PolicyKind) -> Run {
+    fn new(guest: &'static Guest, policy: PolicyKind, era: u32) -> Run {
         let config = guest.config;
         let settings = Settings {
             grace: config.grace,
@@ -139,13 +151,14 @@ impl Run {
             known: BTreeMap::new(),
             lingering: BTreeSet::new(),
             last_id: 0,
+            era,
         }
     }
 
     fn run(mut self) {
         let mut news = self.guest.queues();
         while let Manager::Local(policy) = self.guest.manager()
-            && !self.guest.is_exiting()
+            && self.is_current()
         {
             let now = clock();
             if policy != self.policy {
@@ -156,6 +169,11 @@ impl Run {
             let next = self.turn(now);
             news = self.guest.local.take(next);
         }
+    }
+
+    /// Nobody has taken over since, and the process is not ending.
+    fn is_current(&self) -> bool {
+        self.guest.local.era.load(Ordering::SeqCst) == self.era && !self.guest.is_exiting()
     }
 
     /// Brings what is known of the queue in line with what its words say.
@@ -251,10 +269,10 @@ impl Run {
             }
             let next = self.scheduler.decide(now, &mut operations);
             for operation in operations.drain(..) {
-                match operation {
-                    Operation::Probe { queue } => drop(probes.insert(queue.0)),
-                    other => drop(unwritten.extend(self.wish(other))),
+                if let Operation::Probe { queue } = operation {
+                    probes.insert(queue.0);
                 }
+                unwritten.extend(self.wish(operation));
             }
             if self.give_up_lingering(now) {
                 continue;
@@ -310,7 +328,7 @@ impl Run {
     fn write(&mut self, unwritten: &BTreeSet<u64>, now: Time) -> bool {
         // Against a switch to another who schedules: after it, nothing is written.
         let Ok(_switch) = self.guest.switch.lock() else { return false };
-        if !matches!(self.guest.manager(), Manager::Local(_)) || self.guest.is_exiting() {
+        if !self.is_current() {
             return false;
         }
         let is_held = |id: &&u64| self.known.get(id).is_some_and(|known| known.wish.suspended);
@@ -339,4 +357,3 @@ impl Run {
 fn client(id: u64) -> ClientId {
     ClientId(u32::try_from(id).unwrap_or(u32::MAX))
 }
-

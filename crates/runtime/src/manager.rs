@@ -118,7 +118,7 @@ impl Guest {
             self.page().gates().iter().for_each(|gate| gate.let_go(Holder::Local));
         }
         if matches!(old, Manager::Local(_)) && !matches!(new, Manager::Local(_)) {
-            self.queues().into_iter().for_each(|queue| queue.rule_no_more());
+            self.local.stop(self);
         }
         self.start_manager(new);
     }

@@ -7,7 +7,9 @@ use crate::beyond::Beyond;
 use crate::guest::{Guest, clock};
 use crate::manager::Manager;
 use crate::{errno, thread};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::Level;

@@ -40,7 +40,10 @@ impl Way for Gated {
         match passed {
             Ok((launched, _)) => launched.is_some(),
             Err(_) => {
-                launch(Err(Error::NotAllowed { call: "launch", why: "without xserver, as the settings say" }));
+                launch(Err(Error::NotAllowed {
+                    call: "launch",
+                    why: "without xserver, as the settings say",
+                }));
                 true
             }
         }

@@ -51,8 +51,11 @@ impl Submission {
 fn submit(xq: XQueueHandle, cmd: HwCommandHandle) -> Answer {
     let (claim, more) = handles::queue(xq)?;
     let command = handles::command(cmd)?;
-    let submitted = claim.submit(Box::new(Submission::of(&command, more.hw_queue)))?;
-    *command.latest.lock().map_err(|_| XResult::UNKNOWN)? = Some((xq, submitted));
+    {
+        // Held meanwhile: the callback may run before this thread goes on, and ask.
+        let mut latest = command.latest.lock().map_err(|_| XResult::UNKNOWN)?;
+        *latest = Some((xq, claim.submit(Box::new(Submission::of(&command, more.hw_queue)))?));
+    }
     if more.is_blocking {
         claim.wait_launched()?;
     }

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use xsched_runtime::claim::{Claim, Submitted};
 use xsched_runtime::PerLife;
+use xsched_runtime::claim::{Claim, Submitted};
 
 /// Kinds, in the upper byte.
 const HW_QUEUE: u64 = 1 << 56;

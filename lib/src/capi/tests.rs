@@ -97,7 +97,8 @@ fn values() -> Vec<(String, i64)> {
     ];
     for info in POLICIES {
         let name = POLICY_NAMES.iter().find(|(short, _)| *short == info.name);
-        let (_, name) = name.unwrap_or_else(|| panic!("{}: say its name in C here and in types.h", info.name));
+        let (_, name) =
+            name.unwrap_or_else(|| panic!("{}: say its name in C here and in types.h", info.name));
         values.push((name, info.number.into()));
     }
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

@@ -93,7 +93,8 @@ pub(crate) fn find(named: Named) -> Option<&'static Queue> {
         return None;
     }
     let key = named.key(driver)?;
-    let queue = QUEUES.find_or_insert(key, || if is_automatic() { adopt(driver, named, key) } else { None })?;
+    let queue =
+        QUEUES.find_or_insert(key, || if is_automatic() { adopt(driver, named, key) } else { None })?;
     if !queue.is_free() && driver.is_in_callback() {
         return None;
     }
@@ -113,9 +114,10 @@ pub(crate) fn known(named: Named) -> Option<&'static Queue> {
 pub unsafe fn claim(stream: Handle) -> Result<Claim, claim::Error> {
     let driver = driver_or_load()?;
     let named = Named::plain(stream as usize);
-    let key = named.key(driver).ok_or(Error::Vendor { call: "cuCtxGetCurrent", code: CUDA_ERROR_INVALID_CONTEXT })?;
-    let queue = QUEUES.find_or_insert(key, || adopt(driver, named, key));
-    claim_on(queue.ok_or(Error::Lost { call: "cuStreamGetCtx" })?, key)
+    let key = named
+        .key(driver)
+        .ok_or(Error::Vendor { call: "cuCtxGetCurrent", code: CUDA_ERROR_INVALID_CONTEXT })?;
+    claim_on(move || QUEUES.find_or_insert(key, || adopt(driver, named, key)), key)
 }
 
 /// The same for one that is known already, or is scheduled without the program's doing.
@@ -124,17 +126,17 @@ pub unsafe fn claim(stream: Handle) -> Result<Claim, claim::Error> {
 /// As for [`claim`].
 pub unsafe fn claim_known(stream: Handle) -> Result<Claim, claim::Error> {
     if is_automatic() && crate::intercept::is_bound() {
-        // SAFETY: by the caller.
-        return unsafe { claim(stream) };
+        // SAFETY: by the caller. What cannot be made known is not known.
+        return unsafe { claim(stream) }.map_err(|_| claim::Error::Gone);
     }
-    let key = driver().and_then(|driver| Named::plain(stream as usize).key(driver)).ok_or(claim::Error::Gone)?;
-    claim_on(QUEUES.find(key).ok_or(claim::Error::Gone)?, key)
+    let key =
+        driver().and_then(|driver| Named::plain(stream as usize).key(driver)).ok_or(claim::Error::Gone)?;
+    claim_on(move || QUEUES.find(key), key)
 }
 
-fn claim_on(queue: &'static Queue, key: usize) -> Result<Claim, claim::Error> {
-    Claim::new(queue, move || {
-        if !crate::intercept::is_bound() {
-            // Nobody tells when the program destroys the stream.
+fn claim_on(find: impl Fn() -> Option<&'static Queue>, key: usize) -> Result<Claim, claim::Error> {
+    Claim::new(find, crate::intercept::is_bound(), move |is_over| {
+        if is_over {
             retire(key);
         }
     })

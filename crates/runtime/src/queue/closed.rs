@@ -42,7 +42,9 @@ impl Queue {
             }
             if clock() >= look_again {
                 // A server that is frozen from the start is found out at the second look.
-                if look_again > Time::ZERO && process.is_held_by(Holder::Server) && self.guest.rescue_if_stale()
+                if look_again > Time::ZERO
+                    && process.is_held_by(Holder::Server)
+                    && self.guest.rescue_if_stale()
                 {
                     continue;
                 }

@@ -22,6 +22,10 @@ pub(crate) struct Control {
     pub(crate) hints: Hints,
     /// Once something was submitted.
     pub(crate) deferred: Option<Arc<Deferred>>,
+    /// How often the program names it at present.
+    pub(crate) claims: usize,
+    /// Nobody tells of the native queue's end, and the last claim is gone: this life is about to end.
+    pub(crate) is_closing: bool,
     /// How what is submitted is launched, if the program has said so.
     pub(crate) launch: Option<LaunchConfig>,
 }

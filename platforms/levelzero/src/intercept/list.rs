@@ -8,8 +8,8 @@ use crate::driver::{
     ZE_RESULT_NOT_READY, ZE_RESULT_SUCCESS, ZeResult, driver,
 };
 use crate::queue::{Turn, ZeQueue};
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use xsched_runtime::claim::{self, Claim};
 use xsched_runtime::{Queue, Registry, guest, handlers, is_automatic, nested, report};
 
@@ -56,7 +56,8 @@ fn created(context: Handle, device: Handle, desc: QueueDesc, handle: Handle) -> 
 /// Makes an immediate list known to the program that names it through the API. [`claim::Error::Gone`] if we did not see it being made.
 pub fn claim(handle: Handle) -> Result<Claim, claim::Error> {
     MADE.take(handle).and_then(|(context, device, desc)| adopt(context, device, desc, handle));
-    Claim::new(find(handle as usize).ok_or(claim::Error::Gone)?, || ())
+    let handle = handle as usize;
+    Claim::new(move || find(handle), true, |_| ())
 }
 
 fn adopt(context: Handle, device: Handle, desc: QueueDesc, handle: Handle) -> Option<()> {

@@ -10,8 +10,8 @@ use crate::{
     device,
     queue::{Owner, ZeQueue},
 };
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use xsched_runtime::claim::{self, Claim};
 use xsched_runtime::{Queue, Registry, guest, handlers, is_automatic, nested};
@@ -58,7 +58,8 @@ fn created(context: Handle, device: Handle, desc: QueueDesc, handle: Handle) -> 
 /// Makes a command queue known to the program that names it through the API. [`claim::Error::Gone`] if we did not see it being made.
 pub fn claim(handle: Handle) -> Result<Claim, claim::Error> {
     MADE.take(handle).and_then(|(context, device, desc)| adopt(context, device, desc, handle));
-    Claim::new(find(handle as usize).ok_or(claim::Error::Gone)?, || ())
+    let handle = handle as usize;
+    Claim::new(move || find(handle), true, |_| ())
 }
 
 fn adopt(context: Handle, device: Handle, desc: QueueDesc, handle: Handle) -> Option<()> {

@@ -68,20 +68,26 @@ pub unsafe fn claim(handle: Handle) -> Result<Claim, claim::Error> {
     if result != CL_SUCCESS {
         return Err(Error::Vendor { call, code: result.into() }.into());
     }
-    let Some(queue) = QUEUES.find_or_insert(handle as usize, || adopt(handle)) else {
-        give_back(driver, handle);
-        return Err(lost.into());
-    };
-    queue.note.fetch_add(1, Ordering::AcqRel);
-    let handle = handle as usize;
-    Claim::new(queue, move || {
-        gone(handle as Handle);
-        if RELEASE.address().is_null() {
-            // Nobody tells when the program gives it back.
-            let _ = QUEUES.remove(handle);
+    let number = handle as usize;
+    // Where we hear of the program's references, ours are counted with them.
+    let known = if is_bound() { QUEUES.find_or_insert(number, || adopt(handle)) } else { None };
+    let is_counted = known.map(|queue| queue.note.fetch_add(1, Ordering::AcqRel)).is_some();
+    let find = move || QUEUES.find_or_insert(number, || adopt(number as Handle));
+    Claim::new(find, is_bound(), move |is_over| {
+        let handle = number as Handle;
+        if is_counted {
+            gone(handle);
         }
-        give_back(driver, handle as Handle);
+        if is_over {
+            let _ = QUEUES.remove(number);
+        }
+        give_back(driver, handle);
     })
+}
+
+/// Whether the stand-in is there: whether we hear of what the program does.
+fn is_bound() -> bool {
+    !RELEASE.address().is_null()
 }
 
 /// The real library, found now if no stand-in has been called yet.
