@@ -146,9 +146,10 @@ typedef enum {
     kPolicyActiveWindowFirst = 9,
     kPolicyCompletelyFairScheduler = 10,
     kPolicyMultiLevelFeedbackQueue = 11,
-    kPolicyMax,
-    /* Policies that the C++ version does not have; their numbers begin at 64. */
-    kPolicyEarliestDeadlineFirst = 64
+    kPolicyMax,                                    /**< The end of the numbers that the C++ version knows; more follow. */
+    kPolicyEarliestDeadlineFirst = 64,             /**< With admission. */
+    kPolicyShortestRemainingTimeFirst = 65,
+    kPolicyProportionalShareWithLatencyClass = 66
 } XPolicyType;
 
 /** Priority of a queue that never runs. */

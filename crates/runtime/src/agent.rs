@@ -15,6 +15,7 @@ use xsched_core::Limits;
 use xsched_core::config::OnNoServer;
 use xsched_ipc::guest::{Hello, Session};
 use xsched_ipc::heartbeat::{Heartbeat, now};
+use xsched_ipc::wire::ProgramHints;
 use xsched_ipc::{Error, address};
 use xsched_queue::gate::{Epoch, Holder};
 
@@ -49,6 +50,15 @@ impl Link {
     /// Tells what this process shares with others; whether there was room for it.
     pub(crate) fn bond(&self, what: &[u8]) -> bool {
         self.session.bond(what)
+    }
+
+    /// Tells the server what the program gave its queues.
+    pub(crate) fn give(&self, hints: &ProgramHints) {
+        if !self.session.give(hints) {
+            report::once(
+                "xserver is too busy to hear of this program's hints: some are lost until they are given again",
+            );
+        }
     }
 
     /// Ends the connection; the agent notices.
@@ -147,7 +157,7 @@ fn attach(guest: &Guest) -> Result<(Link, Epoch), Failure> {
             epoch,
             program: program_name(),
             group: config.group.clone(),
-            hints: guest.hints(),
+            hints: config.hints,
             control: None,
         };
         match xsched_ipc::guest::connect(path, guest.shared_page(), &hello, PATIENCE) {

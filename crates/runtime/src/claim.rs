@@ -102,6 +102,7 @@ impl Claim {
         let mut control = self.control()?;
         hints.iter().for_each(|hint| control.hints.set(*hint));
         drop(control);
+        self.queue.tell_hints(true);
         self.queue.tell_local();
         Ok(())
     }
@@ -117,6 +118,7 @@ impl Claim {
             control.deferred.clone()
         };
         self.queue.threshold.store(0, Ordering::Relaxed);
+        self.queue.tell_hints(true);
         self.queue.tell_local();
         if let Some(deferred) = deferred {
             deferred.end();

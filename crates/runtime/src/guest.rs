@@ -17,6 +17,7 @@ use xsched_hal::HwQueue;
 use xsched_ipc::guest::SharedPage;
 use xsched_ipc::heartbeat::now;
 use xsched_ipc::page::{DEVICES, Edge, Page};
+use xsched_ipc::wire::ProgramHints;
 use xsched_queue::gate::{Epoch, Holder};
 
 /// The first attach is waited for, so that the first launches are scheduled already; a program is not made to wait longer.
@@ -128,15 +129,6 @@ pub fn set_hint(hint: Hint) {
     }
 }
 
-/// What a guest that is being made begins with.
-fn first_hints(config: &Config) -> Hints {
-    let mut all = config.hints;
-    if let Ok(hints) = HINTS.get().lock() {
-        hints.iter().for_each(|hint| all.set(hint));
-    }
-    all
-}
-
 /// This process as a guest, if it is one.
 pub(crate) fn existing() -> Option<&'static Guest> {
     // SAFETY: null or a leaked box.
@@ -178,7 +170,7 @@ impl Guest {
             switch: Mutex::default(),
             local: Local::default(),
             has_agent: AtomicBool::new(false),
-            hints: Mutex::new(first_hints(config)),
+            hints: Mutex::new(HINTS.get().lock().map(|hints| *hints).unwrap_or_default()),
             watcher: Watcher::default(),
             beyond: Beyond::default(),
         }
@@ -266,16 +258,33 @@ impl Guest {
         self.queues.lock().map(|queues| queues.all.clone()).unwrap_or_default()
     }
 
-    /// What the program gave all of its queues.
+    /// What holds for all of its queues: what it was started with, and what the program gave them.
     pub(crate) fn hints(&self) -> Hints {
-        self.hints.lock().map(|hints| *hints).unwrap_or_default()
+        let mut all = self.config.hints;
+        if let Ok(hints) = self.hints.lock() {
+            hints.iter().for_each(|hint| all.set(hint));
+        }
+        all
     }
 
     fn set_hint(&'static self, hint: Hint) {
         if let Ok(mut hints) = self.hints.lock() {
             hints.set(hint);
         }
+        self.tell_hints();
         self.queues().into_iter().for_each(|queue| queue.tell_local());
+    }
+
+    /// Tells the server what the program gave all of its queues.
+    fn tell_hints(&self) {
+        let hints = self.hints.lock().map(|hints| *hints).unwrap_or_default();
+        self.link().inspect(|link| link.give(&ProgramHints { slot: None, hints }));
+    }
+
+    /// Tells a server that knows nothing of this program yet what it gave its queues.
+    fn tell_all_hints(&self) {
+        self.tell_hints();
+        self.queues().into_iter().for_each(|queue| queue.tell_hints(false));
     }
 
     /// Tells the server.
@@ -356,6 +365,7 @@ impl Guest {
             *current = link;
         }
         if attached {
+            self.tell_all_hints();
             self.page().gates().iter().for_each(|gate| gate.let_go(Holder::Local));
         }
         if let Ok(mut once) = self.attached_once.lock() {

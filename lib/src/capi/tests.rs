@@ -118,6 +118,8 @@ const POLICY_NAMES: &[(&str, &str)] = &[
     ("CFS", "kPolicyCompletelyFairScheduler"),
     ("MLFQ", "kPolicyMultiLevelFeedbackQueue"),
     ("EDF", "kPolicyEarliestDeadlineFirst"),
+    ("SRTF", "kPolicyShortestRemainingTimeFirst"),
+    ("PSL", "kPolicyProportionalShareWithLatencyClass"),
 ];
 
 fn include() -> &'static Path {

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use xsched_core::Hints;
 use xsched_hal::HwQueue;
+use xsched_ipc::wire::ProgramHints;
 use xsched_queue::activity::Snapshot;
 use xsched_queue::deferred::{Deferred, LaunchConfig, Until, When};
 use xsched_queue::gate::{GateState, Holder, Holders, Verdict};
@@ -176,6 +177,21 @@ impl Queue {
         };
         if let Some(deferred) = deferred {
             if thread::may_wait() && !self.guest.is_exiting() { deferred.end() } else { deferred.abandon() }
+        }
+    }
+
+    /// Tells the server what the program gave the queue; `always`: also that it is nothing.
+    pub(crate) fn tell_hints(&self, always: bool) {
+        let Some(index) = self.index else { return };
+        let life = self.life();
+        // Together with the hints, so that they are not taken for those of another life.
+        let given = self.control(life).map(|it| (it.hints, self.generation.load(Ordering::Acquire)));
+        let Some((hints, generation)) = given.filter(|(hints, _)| always || *hints != Hints::default())
+        else {
+            return;
+        };
+        if let Some(link) = self.guest.link() {
+            link.give(&ProgramHints { slot: Some((index, generation)), hints });
         }
     }
 
