@@ -121,7 +121,11 @@ fn legend(svg: &mut String, is_replay: bool) {
 fn ticks(svg: &mut String, timeline: &Timeline, bottom: f64) {
     let length = timeline.to.saturating_sub(timeline.from).as_nanos().max(1) as f64;
     let step = tick_step(length);
-    let (unit, size) = unit_of(step);
+    let (unit, size) = match unit_of(step) {
+        // Small steps, late: not 104500 µs.
+        (_, size) if timeline.to.as_nanos() as f64 >= 1e4 * size => unit_of(step * 1e3),
+        unit => unit,
+    };
     let first = (timeline.from.as_nanos() as f64 / step).ceil();
     for n in 0..20 {
         let at = (first + f64::from(n)) * step;

@@ -7,5 +7,6 @@ mod doctor;
 mod real;
 mod run;
 mod server;
+mod sim;
 mod support;
 mod usage;
