@@ -92,7 +92,7 @@ fn an_urgent_request_waits_for_what_its_level_cannot_hold_back() {
         batch.window = Duration::from_secs(10);
         let mut workload = Workload::new(PolicyKind::Hpf, Duration::from_secs(20));
         (workload.devices[0].level, workload.devices[0].switch) =
-            (level, if level == Level::Interrupt { MS } else { 0 * MS });
+            (level, if level == Level::Interrupt { MS } else { Duration::ZERO });
         workload.programs = vec![urgent, batch];
         run(&workload).programs[0].latencies.unwrap().max
     };
