@@ -50,7 +50,7 @@ enum What {
     Sim(sim::Options),
     /// Whether anything grows while 500,000 guests come, work and go.
     Soak(soak::Options),
-    /// What two programs get of a device under UP, against what they were to get.
+    /// What programs get of a device under UP, PUP and CFS, against what they were to get.
     Shares(shares::Options),
 }
 

@@ -1,7 +1,7 @@
-//! What two programs get of one device under UP, by the work that the device does for each.
+//! What programs get of one device under UP, PUP and CFS, by the work that the device does for each.
 //!
 //! Not by what the server believes: each program runs alone first and last, natively, and what it gets done then is the whole device. Beside the
-//! other one it gets a part of that done; its share is its part of both parts together. The two parts may come to more or less than one
+//! others it gets a part of that done; its share is its part of all parts together. The parts may come to more or less than one
 //! device: that is what sharing costs, or gains where one program alone leaves the device idle between its kernels.
 
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub(super) struct Options {
     /// Use the first OpenCL device whose "platform / device" name contains this text.
     #[arg(long, value_name = "TEXT", default_value = POCL_PLATFORM)]
     device: String,
-    /// How long each pair runs together.
+    /// How long the programs of each row run together.
     #[arg(long, value_name = "S", default_value_t = 20)]
     seconds: u64,
     /// Keep the table in docs/results/shares.md.
@@ -34,7 +34,7 @@ pub(super) struct Options {
     record: bool,
 }
 
-/// A program of a pair.
+/// A program.
 #[derive(Clone, Copy)]
 enum What {
     /// `opencl-requests --greedy`: kernels of this length, so many in flight.
@@ -53,20 +53,54 @@ impl What {
     }
 }
 
-/// A program, and the utilization that it is started with.
+/// A program, and the value of the hint that it is started with.
 type Side = (What, i32);
+
+/// Programs that run together.
+struct Company {
+    policy: &'static str,
+    hint: &'static str,
+    sides: &'static [Side],
+}
+
+impl Company {
+    /// What each asks for, in parts of what all ask for.
+    fn wanted(&self) -> Vec<f64> {
+        let weight = |&(_, value): &Side| match self.hint {
+            "priority" => 1.25f64.powi(value),
+            _ => f64::from(value),
+        };
+        let sum: f64 = self.sides.iter().map(weight).sum();
+        self.sides.iter().map(|side| weight(side) / sum).collect()
+    }
+}
 
 const fn kernels(ms: f64, in_flight: u32) -> What {
     What::Kernels { ms, in_flight }
 }
 
-/// The pairs that are measured.
-const PAIRS: [[Side; 2]; 5] = [
-    [(kernels(1.0, 1), 75), (kernels(1.0, 1), 25)],
-    [(kernels(1.0, 1), 50), (kernels(1.0, 1), 50)],
-    [(kernels(1.0, 1), 75), (kernels(0.2, 8), 25)],
-    [(kernels(0.2, 8), 75), (kernels(20.0, 2), 25)],
-    [(kernels(1.0, 1), 75), (What::Hashcat, 25)],
+const fn up(sides: &'static [Side]) -> Company {
+    Company { policy: "UP", hint: "utilization", sides }
+}
+
+const fn pup(sides: &'static [Side]) -> Company {
+    Company { policy: "PUP", hint: "utilization", sides }
+}
+
+const fn cfs(sides: &'static [Side]) -> Company {
+    Company { policy: "CFS", hint: "priority", sides }
+}
+
+/// What is measured.
+const COMPANIES: [Company; 8] = [
+    up(&[(kernels(1.0, 1), 75), (kernels(1.0, 1), 25)]),
+    up(&[(kernels(1.0, 1), 50), (kernels(1.0, 1), 50)]),
+    up(&[(kernels(1.0, 1), 75), (kernels(0.2, 8), 25)]),
+    up(&[(kernels(0.2, 8), 75), (kernels(20.0, 2), 25)]),
+    up(&[(kernels(1.0, 1), 75), (What::Hashcat, 25)]),
+    pup(&[(kernels(1.0, 1), 50), (kernels(1.0, 1), 30), (kernels(1.0, 1), 20)]),
+    cfs(&[(kernels(1.0, 1), 5), (kernels(1.0, 1), 0)]),
+    cfs(&[(kernels(1.0, 1), 2), (kernels(0.2, 8), 0), (kernels(1.0, 1), -2)]),
 ];
 
 /// Until a program that was started is on its way, and its first numbers are forgotten.
@@ -85,18 +119,17 @@ pub(super) fn run(options: &Options) -> Result<()> {
     setup::ensure(&needs, true)?;
     let bench = Bench::new(&["opencl-requests"])?;
     let server = bench.server()?;
-    server.set_policy("UP")?;
     let together = Duration::from_secs(options.seconds);
     let shares = Shares { bench, server, device: &options.device, together };
     let mut table = format!(
-        "{}\n\nDevice: {}. Each pair ran together for {} s.\n\n\
-         | program | utilization | share by work done | off by, points | of what it gets done alone |\n|---|--:|--:|--:|--:|\n",
+        "{}\n\nDevice: {}. The programs of each row *all* ran together for {} s.\n\n\
+         | policy | program | hint | share by work done | off by, points | of what it gets done alone |\n|---|---|--:|--:|--:|--:|\n",
         circumstances()?,
         shares.device,
         options.seconds,
     );
-    for pair in PAIRS {
-        let rows = shares.measure(pair)?;
+    for company in COMPANIES {
+        let rows = shares.measure(&company)?;
         eprint!("{rows}");
         table += &rows;
     }
@@ -112,31 +145,39 @@ struct Shares<'a> {
 }
 
 impl Shares<'_> {
-    /// The rows of one pair.
-    fn measure(&self, pair: [Side; 2]) -> Result<String> {
-        let loads = [self.load(pair[0].0)?, self.load(pair[1].0)?];
+    /// The rows of programs that run together.
+    fn measure(&self, company: &Company) -> Result<String> {
+        self.server.set_policy(company.policy)?;
+        let loads: Vec<Load> =
+            company.sides.iter().map(|&(what, _)| self.load(what)).collect::<Result<_>>()?;
         // Before and after, so that a machine that grows slower or faster meanwhile does so for all.
-        let alone = |load: &Load| -> Result<f64> {
-            self.rates(&[(load, None)], self.together / 8).map(|rates| rates[0])
+        let alone = || -> Result<Vec<f64>> {
+            loads.iter().map(|load| Ok(self.rates(&[(load, None)], self.together / 8)?[0])).collect()
         };
-        let before = [alone(&loads[0])?, alone(&loads[1])?];
-        let rates =
-            self.rates(&[(&loads[0], Some(pair[0].1)), (&loads[1], Some(pair[1].1))], self.together)?;
-        let after = [alone(&loads[0])?, alone(&loads[1])?];
-        let parts = [0, 1].map(|n| rates[n] / f64::midpoint(before[n], after[n]));
-        let (sum, asked) = (parts[0] + parts[1], pair[0].1 + pair[1].1);
+        let before = alone()?;
+        let together: Vec<_> = (loads.iter().zip(company.sides))
+            .map(|(load, &(_, value))| (load, Some((company.hint, value))))
+            .collect();
+        let rates = self.rates(&together, self.together)?;
+        let after = alone()?;
+        let parts: Vec<f64> = (rates.iter().zip(before.iter().zip(after)))
+            .map(|(rate, (before, after))| rate / f64::midpoint(*before, after))
+            .collect();
+        let sum: f64 = parts.iter().sum();
         let mut rows = String::new();
-        for ((what, utilization), part) in pair.into_iter().zip(parts) {
-            let (share, wanted) = (100.0 * part / sum, 100.0 * f64::from(utilization) / f64::from(asked));
+        for (((what, value), part), wanted) in company.sides.iter().zip(&parts).zip(company.wanted()) {
             let _ = writeln!(
                 rows,
-                "| {} | {utilization} | {share:.1} % | {:+.1} | {:.1} % |",
+                "| {} | {} | {} {value} | {:.1} % | {:+.1} | {:.1} % |",
+                company.policy,
                 what.name(),
-                share - wanted,
+                company.hint,
+                100.0 * part / sum,
+                100.0 * (part / sum - wanted),
                 100.0 * part
             );
         }
-        let _ = writeln!(rows, "| *both* | | | | {:.1} % |", 100.0 * sum);
+        let _ = writeln!(rows, "| | *all* | | | | {:.1} % |", 100.0 * sum);
         Ok(rows)
     }
 
@@ -169,15 +210,15 @@ impl Shares<'_> {
         })
     }
 
-    /// What each of these programs gets done in a second while they run together for `time`: natively, or under UP with a utilization.
-    fn rates(&self, loads: &[(&Load, Option<i32>)], time: Duration) -> Result<Vec<f64>> {
-        let start = |(n, (load, utilization)): (usize, &(&Load, Option<i32>))| {
+    /// What each of these programs gets done in a second while they run together for `time`: natively, or under the policy with a hint.
+    fn rates(&self, loads: &[Start<'_>], time: Duration) -> Result<Vec<f64>> {
+        let start = |(n, (load, hint)): (usize, &Start<'_>)| {
             let program = match load {
                 Load::Kernels { .. } => self.bench.built.join(PROGRAM),
                 Load::Hashcat(_) => Path::new("hashcat").to_owned(),
             };
-            let command = match utilization {
-                Some(value) => self.server.program(&program, "utilization", *value),
+            let command = match hint {
+                Some((hint, value)) => self.server.program(&program, hint, *value),
                 None => Command::new(&program),
             };
             let mut command = in_private(command, self.bench.folder());
@@ -194,8 +235,8 @@ impl Shares<'_> {
             }
         };
         let mut running = loads.iter().enumerate().map(start).collect::<Result<Vec<_>>>()?;
-        for ((_, utilization), one) in loads.iter().zip(&running) {
-            if utilization.is_some() {
+        for ((_, hint), one) in loads.iter().zip(&running) {
+            if hint.is_some() {
                 self.server.suspensions_of(one.pid())?;
             }
         }
@@ -205,6 +246,9 @@ impl Shares<'_> {
         running.iter().map(|one| one.rate(from, to)).collect()
     }
 }
+
+/// A program that is to be started, natively or with a hint under XSched.
+type Start<'a> = (&'a Load, Option<(&'a str, i32)>);
 
 const PROGRAM: &str = "opencl-requests";
 
@@ -309,6 +353,14 @@ fn rate(samples: &[(u64, u64)], from: u64, to: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wanted_shares_go_by_the_hint_and_come_to_one() {
+        assert_eq!(COMPANIES[0].wanted(), [0.75, 0.25]);
+        for company in COMPANIES {
+            assert!((company.wanted().iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        }
+    }
 
     #[test]
     fn reports_of_the_program_are_read_and_other_lines_are_not() {
