@@ -146,7 +146,8 @@ impl Run {
         Run {
             guest,
             policy,
-            scheduler: Scheduler::new(policy, settings),
+            // Each queue is a client and a group to it.
+            scheduler: Scheduler::new(policy, settings).within_one_process(),
             ids: HashMap::new(),
             known: BTreeMap::new(),
             lingering: BTreeSet::new(),
