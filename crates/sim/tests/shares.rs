@@ -49,10 +49,13 @@ fn equals_of_equal_priority_share_and_the_less_urgent_gets_what_is_left() {
     let mut urgent = greedy("urgent", &priority(1));
     (urgent.arrivals, urgent.waits) = (Arrivals::Periodic { every: 10 * MS, burst: 1 }, Waits::Request);
     urgent.length = Law::Constant(4 * MS);
-    let found = outcome(PolicyKind::Hpf, Sharing::InOrder, vec![urgent, greedy("rest", &priority(0))]);
+    let mut rest = greedy("rest", &priority(0));
+    // It launches when it is known already, so it has no backlog from before.
+    (rest.in_flight, rest.offset) = (100, Law::Constant(MS));
+    let found = outcome(PolicyKind::Hpf, Sharing::InOrder, vec![urgent, rest]);
     // The rest waits for the grace of 0.2 ms after each request, too.
     assert_near(&[found.programs[0].share, found.programs[1].share].map(|s| 100.0 * s), &[40.0, 58.5], 1.0);
-    // What is in flight: a window of 1 ms, and the first time ten commands.
+    // What is in flight is a window of 1 ms.
     let latencies = found.programs[0].latencies.unwrap();
     assert!(latencies.max <= 5 * MS + MS / 10, "{latencies:?}");
 }

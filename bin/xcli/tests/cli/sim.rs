@@ -61,6 +61,16 @@ fn pictures_of_the_documents_are_what_comes_out_for_the_examples() {
 }
 
 #[test]
+fn the_guides_table_is_what_comes_out_for_its_example() {
+    let ran = stdout(&output(xcli().arg("sim").arg(root().join("examples/sim/hpf.toml"))));
+    let guide = root().join("docs/sim.md");
+    let text = std::fs::read_to_string(&guide).unwrap();
+    let (before, rest) = text.split_once("```\nPROGRAM").unwrap();
+    let (_, after) = rest.split_once("```\n").unwrap();
+    assert_golden(&guide, &format!("{before}```\n{ran}```\n{after}"));
+}
+
+#[test]
 fn json_has_what_the_text_has_and_the_run_can_be_made_longer() {
     let ran =
         output(xcli().args(["sim", "--json", "--duration", "1s", "--policy", "up"]).arg(own("hpf.toml")));
