@@ -37,10 +37,11 @@ const LINKS: [(&str, &str); 10] = [
 ];
 
 /// Files of the tree, and where each goes. `@VERSION@` in them becomes the workspace's version.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("include/xsched/types.h", "include/xsched/types.h"),
     ("include/xsched/xqueue.h", "include/xsched/xqueue.h"),
     ("include/xsched/hint.h", "include/xsched/hint.h"),
+    ("include/xsched/process.h", "include/xsched/process.h"),
     ("include/xsched/xsched.h", "include/xsched/xsched.h"),
     ("include/xsched/opencl/hal.h", "include/xsched/opencl/hal.h"),
     ("include/xsched/cuda/hal.h", "include/xsched/cuda/hal.h"),

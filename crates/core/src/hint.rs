@@ -180,6 +180,11 @@ impl Hints {
         }
     }
 
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// Those that were given.
     pub fn iter(&self) -> impl Iterator<Item = Hint> + '_ {
         HINTS.iter().filter_map(|info| self.given(info.kind).map(|value| Hint { kind: info.kind, value }))

@@ -5,7 +5,7 @@
 //! keep it from opening a gate.
 
 use crate::guest::Guest;
-use crate::{bonds, config, report, signals};
+use crate::{bonds, config, given, report, signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use xsched_core::Limits;
 use xsched_core::config::OnNoServer;
 use xsched_ipc::guest::{Hello, Session};
 use xsched_ipc::heartbeat::{Heartbeat, now};
-use xsched_ipc::wire::ProgramHints;
 use xsched_ipc::{Error, address};
 use xsched_queue::gate::{Epoch, Holder};
 
@@ -52,13 +51,9 @@ impl Link {
         self.session.bond(what)
     }
 
-    /// Tells the server what the program gave its queues.
-    pub(crate) fn give(&self, hints: &ProgramHints) {
-        if !self.session.give(hints) {
-            report::once(
-                "xserver is too busy to hear of this program's hints: some are lost until they are given again",
-            );
-        }
+    /// What it is made of.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Ends the connection; the agent notices.
@@ -185,6 +180,7 @@ fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
             Some(Err(_)) => return None,
         }
         bonds::tell(session, false);
+        given::tell_rest(guest, session, false);
         match session.poll() {
             xsched_ipc::guest::Link::Up => {}
             xsched_ipc::guest::Link::Look => guest.watcher.wake(guest),

@@ -6,7 +6,7 @@
 //! Functions that wait are for the program's own threads; in a callback they answer [`Error::InCallback`], because they might wait for themselves.
 
 use crate::queue::{Control, Queue};
-use crate::{errno, submit, thread};
+use crate::{errno, given, submit, thread};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
@@ -102,8 +102,9 @@ impl Claim {
         let mut control = self.control()?;
         hints.iter().for_each(|hint| control.hints.set(*hint));
         drop(control);
-        self.queue.tell_hints(true);
+        let _errno = errno::Keep::new();
         self.queue.tell_local();
+        given::of_queue(self.queue);
         Ok(())
     }
 
@@ -118,8 +119,8 @@ impl Claim {
             control.deferred.clone()
         };
         self.queue.threshold.store(0, Ordering::Relaxed);
-        self.queue.tell_hints(true);
         self.queue.tell_local();
+        given::of_queue(self.queue);
         if let Some(deferred) = deferred {
             deferred.end();
             // Whoever submits from now on starts afresh. Until here it is known, so that direct launches come behind it.

@@ -7,17 +7,16 @@ use crate::local::Local;
 use crate::manager::Manager;
 use crate::queue::Queue;
 use crate::watcher::Watcher;
-use crate::{agent, config, errno, fork, manager, report};
+use crate::{agent, config, errno, fork, given, manager, report};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use xsched_core::config::OnNoServer;
-use xsched_core::{Config, DeviceKey, Hint, Hints, Level, Limits, Time};
+use xsched_core::{Config, DeviceKey, Hint, HintKind, Hints, Level, Limits, Time};
 use xsched_hal::HwQueue;
 use xsched_ipc::guest::SharedPage;
 use xsched_ipc::heartbeat::now;
 use xsched_ipc::page::{DEVICES, Edge, Page};
-use xsched_ipc::wire::ProgramHints;
 use xsched_queue::gate::{Epoch, Holder};
 
 /// The first attach is waited for, so that the first launches are scheduled already; a program is not made to wait longer.
@@ -38,6 +37,9 @@ pub struct Guest {
     /// What the server allows at most, as in [`Limits`]; 0: as this program was started with.
     level: AtomicU8,
     threshold: AtomicU32,
+    /// Something that the program gave is not told yet: to the process, or to a queue.
+    pub(crate) untold: AtomicBool,
+    pub(crate) process_untold: AtomicBool,
     /// Who schedules it, as `Manager::to_word` has it.
     pub(crate) manager: AtomicU32,
     /// Held while that changes, and while the scheduler inside the process does something to queues.
@@ -129,6 +131,17 @@ pub fn set_hint(hint: Hint) {
     }
 }
 
+/// The program takes back what it gave all of its queues; what it was started with holds again.
+pub fn unset_hint(kind: HintKind) {
+    let _errno = errno::Keep::new();
+    if let Ok(mut hints) = HINTS.get().lock() {
+        hints.unset(kind);
+    }
+    if let Some(guest) = existing() {
+        guest.unset_hint(kind);
+    }
+}
+
 /// This process as a guest, if it is one.
 pub(crate) fn existing() -> Option<&'static Guest> {
     // SAFETY: null or a leaked box.
@@ -166,6 +179,8 @@ impl Guest {
             exiting: AtomicBool::new(false),
             level: AtomicU8::new(0),
             threshold: AtomicU32::new(0),
+            untold: AtomicBool::new(false),
+            process_untold: AtomicBool::new(false),
             manager: AtomicU32::new(manager.to_word()),
             switch: Mutex::default(),
             local: Local::default(),
@@ -271,20 +286,24 @@ impl Guest {
         if let Ok(mut hints) = self.hints.lock() {
             hints.set(hint);
         }
-        self.tell_hints();
         self.queues().into_iter().for_each(|queue| queue.tell_local());
+        given::of_process(self);
     }
 
-    /// Tells the server what the program gave all of its queues.
-    fn tell_hints(&self) {
-        let hints = self.hints.lock().map(|hints| *hints).unwrap_or_default();
-        self.link().inspect(|link| link.give(&ProgramHints { slot: None, hints }));
+    fn unset_hint(&'static self, kind: HintKind) {
+        if let Ok(mut hints) = self.hints.lock() {
+            hints.unset(kind);
+        }
+        self.queues().into_iter().for_each(|queue| queue.tell_local());
+        given::of_process(self);
     }
 
-    /// Tells a server that knows nothing of this program yet what it gave its queues.
-    fn tell_all_hints(&self) {
-        self.tell_hints();
-        self.queues().into_iter().for_each(|queue| queue.tell_hints(false));
+    /// Does something with what the program gave all of its queues, while that stays as it is.
+    pub(crate) fn with_given<R>(&self, look: impl FnOnce(&Hints) -> R) -> R {
+        match self.hints.lock() {
+            Ok(hints) => look(&hints),
+            Err(_) => look(&Hints::default()),
+        }
     }
 
     /// Tells the server.
@@ -365,7 +384,7 @@ impl Guest {
             *current = link;
         }
         if attached {
-            self.tell_all_hints();
+            self.link().inspect(|link| given::tell_rest(self, link.session(), true));
             self.page().gates().iter().for_each(|gate| gate.let_go(Holder::Local));
         }
         if let Ok(mut once) = self.attached_once.lock() {

@@ -47,6 +47,8 @@ pub struct Queue {
     gate: AtomicPtr<GateWord>,
     /// Number of the highest level that the native queue has; 0 while there is none.
     native_level: AtomicU8,
+    /// What the program gave it is not told yet.
+    pub(crate) hints_untold: AtomicBool,
     /// Who holds this queue alone, see `own`.
     own: GateWord,
     /// Odd while a native queue lives here, see `own`.
@@ -106,6 +108,7 @@ impl Queue {
             device: AtomicU8::new(0),
             gate: AtomicPtr::new(std::ptr::from_ref(page.gate(0)?).cast_mut()),
             native_level: AtomicU8::new(0),
+            hints_untold: AtomicBool::new(false),
             own: GateWord::new(Epoch::FIRST),
             life: AtomicU32::new(0),
             control: Mutex::default(),

@@ -7,6 +7,7 @@ pub mod command;
 pub mod hal;
 mod handles;
 pub mod hint;
+pub mod process;
 pub mod queue;
 pub mod types;
 

@@ -1,17 +1,20 @@
 //! The headers and this library say the same.
 
-use super::{command, hal, hint, queue, types};
+use super::{command, hal, hint, process, queue, types};
 use std::path::Path;
 use std::process::Command;
+use xsched_core::hint::HINTS;
 use xsched_core::{HintKind, Level};
 use xsched_sched::POLICIES;
 
 /// A C file that includes the headers, and says everything once more as it is in Rust. It compiles only if both agree.
 fn said_again() -> String {
     let mut c = String::from(
-        "#include \"xsched/xsched.h\"\n#include \"xsched/opencl/hal.h\"\n#include \"xsched/cuda/hal.h\"\n#include \"xsched/levelzero/hal.h\"\n",
+        "#include \"xsched/xsched.h\"\n#include \"xsched/process.h\"\n#include \"xsched/opencl/hal.h\"\n#include \"xsched/cuda/hal.h\"\n#include \"xsched/levelzero/hal.h\"\n",
     );
-    let all = [queue::PROTOTYPES, command::PROTOTYPES, hint::PROTOTYPES, hal::PROTOTYPES].concat();
+    let all =
+        [queue::PROTOTYPES, command::PROTOTYPES, hint::PROTOTYPES, hal::PROTOTYPES, process::PROTOTYPES]
+            .concat();
     assert!(all.len() > 28);
     for (name, types) in all {
         let types: Vec<String> = types.iter().map(|rust| in_c(rust)).collect();
@@ -95,13 +98,22 @@ fn values() -> Vec<(String, i64)> {
         ("kXSchedErrorNotSupported", types::XResult::NOT_SUPPORTED.0.into()),
         ("kXSchedErrorUnknown", types::XResult::UNKNOWN.0.into()),
     ];
+    let hints = HINTS.iter().map(|info| (hint_in_c(info.name), i64::from(info.kind as u8)));
+    let hints: Vec<(String, i64)> = hints.collect();
     for info in POLICIES {
         let name = POLICY_NAMES.iter().find(|(short, _)| *short == info.name);
         let (_, name) =
             name.unwrap_or_else(|| panic!("{}: say its name in C here and in types.h", info.name));
         values.push((name, info.number.into()));
     }
-    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(hints).collect()
+}
+
+/// `kHintLaxPriority`; C has a capital D in one where we have none.
+fn hint_in_c(name: &str) -> String {
+    let words = name.replace("kdeadline", "k_deadline");
+    let words = words.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
+    format!("kHint{}", words.collect::<String>())
 }
 
 /// What our policies are called in C.
@@ -156,7 +168,9 @@ fn the_headers_are_c99_and_cpp() {
 
 #[test]
 fn every_function_of_the_headers_is_in_the_library() {
-    let all = [queue::PROTOTYPES, command::PROTOTYPES, hint::PROTOTYPES, hal::PROTOTYPES].concat();
+    let all =
+        [queue::PROTOTYPES, command::PROTOTYPES, hint::PROTOTYPES, hal::PROTOTYPES, process::PROTOTYPES]
+            .concat();
     let mut declared = 0;
     for header in ["xqueue.h", "hint.h", "opencl/hal.h", "cuda/hal.h", "levelzero/hal.h"] {
         let text = std::fs::read_to_string(include().join("xsched").join(header)).unwrap();

@@ -21,6 +21,8 @@ pub(crate) type XPreemptLevel = c_int;
 pub(crate) type XQueueState = c_int;
 pub(crate) type XSchedulerType = c_int;
 pub(crate) type XPolicyType = c_int;
+/// `XHintKind`, a C enum.
+pub(crate) type XHintKind = c_int;
 
 /// `LaunchCallback`; null is a value that C can pass.
 pub(crate) type LaunchCallback = Option<unsafe extern "C" fn(HwQueueHandle, *mut c_void) -> XResult>;

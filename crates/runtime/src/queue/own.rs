@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use xsched_core::Hints;
 use xsched_hal::HwQueue;
+use xsched_ipc::guest::Session;
 use xsched_ipc::wire::ProgramHints;
 use xsched_queue::activity::Snapshot;
 use xsched_queue::deferred::{Deferred, LaunchConfig, Until, When};
@@ -46,6 +47,20 @@ impl Queue {
     pub(crate) fn control(&self, life: u32) -> Option<MutexGuard<'_, Control>> {
         let control = self.control.lock().ok()?;
         (Queue::is_alive(life) && self.life() == life).then_some(control)
+    }
+
+    /// Whether the program gave it any hints.
+    pub(crate) fn has_hints(&self) -> bool {
+        self.control.lock().is_ok_and(|control| !control.hints.is_empty())
+    }
+
+    /// Tells the server which hints the program gave it. Whether there is nothing left to tell.
+    pub(crate) fn give_hints(&self, session: &Session) -> bool {
+        // One without a slot has no name that the server would know.
+        let Some(index) = self.index else { return true };
+        let Ok(control) = self.control.lock() else { return true };
+        let slot = Some((index, self.generation.load(Ordering::Acquire)));
+        !Queue::is_alive(self.life()) || session.give(&ProgramHints { slot, hints: control.hints })
     }
 
     /// The guest that it belongs to.
@@ -177,21 +192,6 @@ impl Queue {
         };
         if let Some(deferred) = deferred {
             if thread::may_wait() && !self.guest.is_exiting() { deferred.end() } else { deferred.abandon() }
-        }
-    }
-
-    /// Tells the server what the program gave the queue; `always`: also that it is nothing.
-    pub(crate) fn tell_hints(&self, always: bool) {
-        let Some(index) = self.index else { return };
-        let life = self.life();
-        // Together with the hints, so that they are not taken for those of another life.
-        let given = self.control(life).map(|it| (it.hints, self.generation.load(Ordering::Acquire)));
-        let Some((hints, generation)) = given.filter(|(hints, _)| always || *hints != Hints::default())
-        else {
-            return;
-        };
-        if let Some(link) = self.guest.link() {
-            link.give(&ProgramHints { slot: Some((index, generation)), hints });
         }
     }
 
