@@ -172,7 +172,7 @@ fn every_function_of_the_headers_is_in_the_library() {
         [queue::PROTOTYPES, command::PROTOTYPES, hint::PROTOTYPES, hal::PROTOTYPES, process::PROTOTYPES]
             .concat();
     let mut declared = 0;
-    for header in ["xqueue.h", "hint.h", "opencl/hal.h", "cuda/hal.h", "levelzero/hal.h"] {
+    for header in ["xqueue.h", "hint.h", "process.h", "opencl/hal.h", "cuda/hal.h", "levelzero/hal.h"] {
         let text = std::fs::read_to_string(include().join("xsched").join(header)).unwrap();
         for line in text.lines().filter_map(|line| line.strip_prefix("XResult ")) {
             let name = line.split('(').next().unwrap();

@@ -3,7 +3,7 @@
 use crate::behind::{self, Gate};
 use crate::cl::{Cl, Work};
 use crate::text::{hear, say};
-use crate::{errno, files, signals};
+use crate::{api, errno, files, signals};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,6 +44,7 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
             "behind-queue" => behind::launch(Gate::OtherQueue, count(rest)?)?,
             "late-event" => behind::set_late(count(rest)?)?,
             "launch" => say(&format!("launch {}", Work::new(Cl::get()?)?.launch_code())),
+            "rust-api" => api::steer()?,
             "hang" => Work::new(Cl::get()?)?.hang()?,
             "queues" => {
                 Cl::get()?.make_queues(number(rest).cast_unsigned())?;

@@ -6,6 +6,7 @@
 //! unless `library:PATH` comes before.
 
 mod actions;
+mod api;
 mod behind;
 mod cl;
 mod errno;

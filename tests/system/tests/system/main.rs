@@ -14,6 +14,7 @@ mod priorities;
 mod recordings;
 mod results;
 mod rules;
+mod rust_crate;
 mod server_lives;
 mod settings;
 mod soak;
