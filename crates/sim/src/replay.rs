@@ -105,6 +105,11 @@ impl Recording {
         self.entries.iter().find(is_event).map_or(Time::ZERO, |(_, time, _)| *time)
     }
 
+    /// Whether it says anything that only the system knows of processes: servers look only while a policy wants it.
+    pub fn has_facts(&self) -> bool {
+        self.entries.iter().any(|(_, _, entry)| matches!(entry, Entry::Event(Event::ClientFact { .. })))
+    }
+
     /// How long it is.
     pub fn duration(&self) -> Duration {
         self.entries.last().map_or(Duration::ZERO, |(_, time, _)| time.since(self.begin()))

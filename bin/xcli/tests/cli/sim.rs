@@ -127,4 +127,14 @@ fn a_file_that_is_no_recording_is_refused_with_its_place() {
     let said = stderr(&ran);
     assert_eq!(ran.status.code(), Some(1));
     assert!(said.contains("comes out otherwise") && said.contains("Suspend { client: ClientId(1)"), "{said}");
+    // Under another policy that is a warning, and so is what the recording cannot tell it.
+    let ran = output(
+        xcli().args(["sim", "--policy", "CHPF", "--trace"]).arg(root().join("fuzz/seeds/trace/whole")),
+    );
+    let said = stderr(&ran);
+    assert!(
+        ran.status.success() && said.contains("comes out otherwise") && said.contains("all are alike"),
+        "{said}"
+    );
+    assert!(stdout(&ran).contains("greedy[4711]"), "{}", stdout(&ran));
 }

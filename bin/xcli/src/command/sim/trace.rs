@@ -72,6 +72,13 @@ pub(super) fn execute(asked: &Asked<'_>, context: &Context) -> Result<(), Failur
             Some(_) => context.output.warning(&format!("{name}: {said}")),
         }
     }
+    if let Some(policy) =
+        asked.policy.filter(|policy| !policy.info().wants.is_empty() && !recording.has_facts())
+    {
+        context.output.warning(&format!(
+            "{policy} goes by what the system says of processes, and the recording has nothing of that: to it, all are alike"
+        ));
+    }
     let other = asked.policy.map(|policy| replay::what_if(&recording, policy, asked.draw));
     if let Some(path) = asked.svg {
         let replayed = other.as_ref().unwrap_or(&recorded);
