@@ -169,6 +169,41 @@ fn edf_who_was_refused_is_tried_again_when_his_first_jobs_were_the_longest() {
 }
 
 #[test]
+fn edf_whose_first_job_never_seemed_to_end_is_tried_again_when_he_has_had_short_ones() {
+    let mut warms_up = periodic(&[(HintKind::Deadline, 10_000)], 2 * MS, 10 * MS, 60);
+    warms_up.jobs.iter_mut().skip(1).for_each(|job| job.at += 100 * MS);
+    warms_up.jobs[0].work = 60 * MS;
+    let done = run(PolicyKind::Edf, &[warms_up, hog(&[])], Duration::from_secs(4));
+    assert!(done[0][3].is_refused(), "{:?}", done[0][3]);
+    assert!(done[0][30].is_admitted(), "{:?}", done[0][30]);
+}
+
+#[test]
+fn edf_newcomers_that_come_together_are_tried_one_after_the_other() {
+    let newcomer = |at| {
+        let mut program = periodic(&[(HintKind::Deadline, 10_000)], 2 * MS, 10 * MS, 40);
+        program.jobs.iter_mut().for_each(|job| job.at += micros(at));
+        program
+    };
+    let done = run(PolicyKind::Edf, &[newcomer(0), newcomer(100), newcomer(200)], Duration::from_secs(1));
+    for jobs in &done {
+        assert!(!jobs.iter().any(Done::is_refused), "{jobs:?}");
+        assert!(jobs[30].is_admitted(), "{:?}", jobs[30]);
+    }
+}
+
+#[test]
+fn edf_who_knows_what_he_needs_does_not_wait_for_the_end_of_a_trial() {
+    let newcomer = periodic(&[(HintKind::Deadline, 100_000)], 10 * MS, 100 * MS, 30);
+    let knows = [(HintKind::Deadline, 20_000), (HintKind::Utilization, 30)];
+    let mut knows = periodic(&knows, 5 * MS, 20 * MS, 50);
+    knows.jobs.iter_mut().for_each(|job| job.at += 150 * MS);
+    let done = run(PolicyKind::Edf, &[newcomer, knows], Duration::from_secs(5));
+    assert!(done[1].iter().all(Done::is_admitted));
+    assert!(done[0][20].is_admitted(), "{:?}", done[0][20]);
+}
+
+#[test]
 fn edf_share_of_one_that_rests_for_long_is_given_to_others() {
     let asks = |utilization| [(HintKind::Deadline, 10_000), (HintKind::Utilization, utilization)];
     let rests = Program { hints: asks(60).to_vec(), jobs: vec![Job { at: MS, work: MS }] };
