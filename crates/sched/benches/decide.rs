@@ -159,6 +159,30 @@ fn decide(c: &mut Criterion) {
             );
         }
     }
+    // Some of equal priority run; the last one is more urgent than all others by a hint of the policy.
+    for (policy, kind, others, last) in [
+        (PolicyKind::Lax, HintKind::LaxPriority, None, 255),
+        (PolicyKind::Kedf, HintKind::Deadline, Some(3_000_000_000), 1_000_000_000),
+        (PolicyKind::Edf, HintKind::Deadline, Some(3_000_000_000), 1_000_000_000),
+    ] {
+        group.bench_function(
+            format!("{policy}: 999 ready, another takes the device and leaves (3 decisions)"),
+            |b| {
+                let mut machine = Machine::under(policy, |n| i64::from(n % 200), CLIENTS - 1);
+                let hint = |kind, value| Hint::new(kind, value).expect("in range");
+                for n in 1..=CLIENTS {
+                    let client = ClientId(n);
+                    let (value, utilization) = if n == CLIENTS { (Some(last), 10) } else { (others, 0) };
+                    let utilization = hint(HintKind::Utilization, utilization);
+                    machine.event(Event::ClientHint { client, hint: utilization });
+                    if let Some(value) = value {
+                        machine.event(Event::ClientHint { client, hint: hint(kind, value) });
+                    }
+                }
+                b.iter(|| assert!(ready_and_idle(&mut machine, queue_of(CLIENTS)) >= 2, "{:?}", machine.out));
+            },
+        );
+    }
     group.finish();
 }
 

@@ -9,7 +9,7 @@
 
 use crate::policy::{Decision, DeviceView, HeldIdle};
 use crate::scheduler::Scheduler;
-use crate::state::Verdict;
+use crate::state::{Place, Verdict};
 use crate::timers::Timer;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,7 +134,13 @@ impl Scheduler {
         let between = device.idle.range((low, GroupId(0))..(high, GroupId(0)));
         self.changes.units.extend(between.map(|&(_, group)| (group, id)));
         if (before == HeldIdle::Recent) != (held_idle == HeldIdle::Recent) {
-            self.changes.units.extend(device.active.iter().map(|&(_, group)| (group, id)));
+            // To those that are ready it is all the same, and they may be many.
+            let groups = &self.tables.groups;
+            let unit = |group: &GroupId| groups.get(group).and_then(|group| group.units.get(&id));
+            let is_idle =
+                |group: &GroupId| unit(group).is_some_and(|unit| matches!(unit.place, Place::Idle(_)));
+            let idle = device.active.iter().map(|&(_, group)| group).filter(is_idle);
+            self.changes.units.extend(idle.map(|group| (group, id)));
         }
 
         match again {
