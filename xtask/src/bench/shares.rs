@@ -29,6 +29,9 @@ pub(super) struct Options {
     /// How long the programs of each row run together.
     #[arg(long, value_name = "S", default_value_t = 20)]
     seconds: u64,
+    /// Only what runs under this policy.
+    #[arg(long, value_name = "NAME", conflicts_with = "record")]
+    policy: Option<String>,
     /// Keep the table in docs/results/shares.md.
     #[arg(long)]
     record: bool,
@@ -128,7 +131,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
         shares.device,
         options.seconds,
     );
-    for company in COMPANIES {
+    let is_wanted =
+        |company: &Company| options.policy.as_deref().is_none_or(|policy| policy == company.policy);
+    for company in COMPANIES.into_iter().filter(is_wanted) {
         let rows = shares.measure(&company)?;
         eprint!("{rows}");
         table += &rows;
