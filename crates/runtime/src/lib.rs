@@ -2,7 +2,7 @@
 //!
 //! A platform makes a [`Registry`] and sends every call that reaches a device queue through [`Queue::launch`]. The calling thread
 //! itself launches; it looks at two words in the page and waits only while its process is suspended. Everything else is done by
-//! threads of ours: the *agent* (socket) or the scheduler inside the process ([`manager`] says which) and, only while others wait, the
+//! threads of ours: the *agent* (socket) or the scheduler inside the process ([`manager()`] says which) and, only while others wait, the
 //! *watcher* (progress). A program that schedules from inside itself has a [`Claim`] on each queue that it names.
 //!
 //! A guest is somebody's production job: nothing here panics on purpose, prints more than a line about a problem, changes the
