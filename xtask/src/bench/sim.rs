@@ -37,13 +37,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let file = folder.path().join("workload.toml");
     std::fs::write(&file, workload(options.seconds)).context("writing the workload")?;
     let mut table = format!(
-        "{}\n\n| policy | events | decisions | s | events a second |\n|---|--:|--:|--:|--:|\n",
+        "{}\n\n| policy | events | decisions | s | s of CPU | events a second |\n|---|--:|--:|--:|--:|--:|\n",
         circumstances()?
     );
     for policy in ["HPF", "UP"] {
         let mut command = Command::new(&xcli);
         command.args(["sim", "--json", "--policy", policy]).arg(&file);
-        let begin = Instant::now();
+        let (begin, spent) = (Instant::now(), cpu_of_children()?);
         let output = command.output().context("starting xcli")?;
         let seconds = begin.elapsed().as_secs_f64();
         ensure!(output.status.success(), "xcli: {}", String::from_utf8_lossy(&output.stderr));
@@ -51,13 +51,22 @@ pub(super) fn run(options: &Options) -> Result<()> {
             serde_json::from_slice(&output.stdout).context("reading its JSON")?;
         let count = |name: &str| outcome[name].as_u64().with_context(|| format!("its JSON has no {name}"));
         let (events, decisions) = (count("events")?, count("decisions")?);
-        let rate = events as f64 / seconds;
-        let row = format!("| {policy} | {events} | {decisions} | {seconds:.1} | {rate:.0} |\n");
+        let (cpu, rate) = (cpu_of_children()? - spent, events as f64 / seconds);
+        let row = format!("| {policy} | {events} | {decisions} | {seconds:.1} | {cpu:.1} | {rate:.0} |\n");
         eprint!("{row}");
         table += &row;
     }
     println!("\n{table}");
     if options.record { record("sim.md", &table) } else { Ok(()) }
+}
+
+/// Seconds of CPU that programs started here and ended have used: on a busy machine, what to look at.
+fn cpu_of_children() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").context("reading /proc/self/stat")?;
+    // Behind the name, which may be anything: state, parent, …, and as the 14th and 15th what children used.
+    let fields = stat.rsplit_once(')').context("/proc/self/stat has no name")?.1.split_whitespace();
+    let ticks: u64 = fields.skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 fn workload(seconds: u64) -> String {
