@@ -339,3 +339,6 @@ impl std::fmt::Debug for Claim {
         f.debug_struct("Claim").field("queue", &self.queue).field("life", &self.life).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

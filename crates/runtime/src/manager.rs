@@ -112,8 +112,11 @@ impl Guest {
         // SYNC POINT with `Queue::tell`.
         fence(Ordering::SeqCst);
         if old == Manager::Global {
-            self.part(self.epoch());
-            self.link().inspect(|link| link.hang_up());
+            // An agent that is about to attach finds out itself (`Guest::set_link`); its hello is not to be disturbed.
+            if let Some(link) = self.link() {
+                self.part(self.epoch());
+                link.hang_up();
+            }
             // Nobody waits for a server any more.
             self.page().gates().iter().for_each(|gate| gate.let_go(Holder::Local));
         }
