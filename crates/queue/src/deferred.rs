@@ -210,7 +210,7 @@ impl Deferred {
         let mut state = self.shared.lock();
         let submitted = state.submitted();
         while state.launched() < submitted {
-            state = self.shared.wait_progress(state);
+            state = self.shared.wait_launches(state);
         }
     }
 
@@ -251,7 +251,7 @@ impl Deferred {
         }
         state.holders.set(holder);
         while until >= Until::Held && state.launching && !self.is_worker() {
-            state = self.shared.wait_progress(state);
+            state = self.shared.wait_launches(state);
         }
         drop(state);
         let reached = self.shared.apply()?;
@@ -408,6 +408,14 @@ impl Shared {
         state.waiting += 1;
         let mut state = self.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
+        state
+    }
+
+    /// The same, where each launch matters.
+    fn wait_launches<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting_for_launches += 1;
+        let mut state = self.wait_progress(state);
+        state.waiting_for_launches -= 1;
         state
     }
 

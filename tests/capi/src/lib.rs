@@ -1,7 +1,7 @@
 //! C programs over the C interface, compiled against the staged headers and libraries as a user compiles them.
 //!
 //! Each program in `c` is made for OpenCL (run on PoCL) and for the CUDA driver API (run on `tests/fakes/cuda`), checks what it sees itself,
-//! and ends with "all is well".
+//! and ends with "all is well". `MISUSE_SECONDS` says for how long many threads misuse everything, 3 if not given.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,6 +85,8 @@ impl World {
             path.push(driver);
         }
         let mut command = self.machine.command(program);
+        // How long those take that take as long as one likes.
+        command.args(std::env::var_os("MISUSE_SECONDS"));
         command.env("LD_LIBRARY_PATH", path).env("XSCHED_SOCKET", self.machine.socket());
         command
     }

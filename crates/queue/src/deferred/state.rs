@@ -58,6 +58,8 @@ pub(super) struct State {
     pub(super) worker_sleeps: bool,
     /// Threads that wait for progress.
     pub(super) waiting: usize,
+    /// Those of them that wait for launches. The others need not be woken at each: theirs are marks, ends and failures.
+    pub(super) waiting_for_launches: usize,
     /// Not told to anybody by `wait_all`.
     pub(super) first_error: Option<Error>,
 }
@@ -77,6 +79,7 @@ impl State {
             is_ending: false,
             worker_sleeps: false,
             waiting: 0,
+            waiting_for_launches: 0,
             first_error: None,
         }
     }

@@ -60,11 +60,14 @@ impl Shared {
         drop(command);
         let mut state = self.lock();
         state.launching = false;
+        let concerns_all = result.is_err();
         if let Err(error) = result {
             state.fail(&outcome, error);
         }
         self.unlaunched.fetch_sub(1, LAUNCHED);
-        self.notify_progress(&state);
+        if concerns_all || state.waiting_for_launches > 0 {
+            self.notify_progress(&state);
+        }
     }
 
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

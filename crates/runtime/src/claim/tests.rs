@@ -165,3 +165,72 @@ fn the_end_of_the_process_drops_what_is_not_launched_and_nobody_waits() {
     claim.launch(&mut SimCommand { id: 3, duration: UNIT }).unwrap();
     claim.end().unwrap();
 }
+
+/// xorshift: another run for each seed.
+fn random(seed: &mut u64, below: u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed % below
+}
+
+/// Whatever comes to one's mind; an error is an answer.
+fn whatever(claim: &Claim, guest: &'static Guest, seed: &mut u64) {
+    let flag = random(seed, 8) == 0;
+    let until = [Until::Asked, Until::Held, Until::Quiet][random(seed, 3) as usize];
+    let _ = match random(seed, 14) {
+        0 => claim.suspend(When::Now, until),
+        1 => claim.suspend(if flag { When::Idle } else { When::Now }, until),
+        2..5 => claim.resume(flag),
+        5..7 => claim.submit(Box::new(SimCommand { id: 1, duration: Duration::ZERO })).map(drop),
+        7 => claim.submit(Box::new(SimCommand { id: 2, duration: Duration::ZERO })).and_then(|it| it.wait()),
+        8 => claim.launch(&mut SimCommand { id: 3, duration: Duration::ZERO }),
+        9 => claim.query().map(drop),
+        10 => claim.count().map(drop),
+        11 => claim.set_hints(&[Hint::new(HintKind::Priority, random(seed, 20) as i64).unwrap()]),
+        12 if flag => claim.end(),
+        13 if flag => {
+            let managers = [Manager::App, Manager::Local(PolicyKind::Hpf), Manager::Local(PolicyKind::Up)];
+            guest.set_manager(managers[random(seed, 3) as usize]);
+            Ok(())
+        }
+        _ => claim.wait_all(),
+    };
+}
+
+#[test]
+fn many_threads_do_whatever_they_like_and_all_works_afterwards() {
+    let (device, guest) = (device(), guest(Scheduler::App));
+    let claims: Vec<_> = (0..6).map(|_| claim(guest, &device)).collect();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..32)
+            .map(|n| {
+                let (claims, is_over) = (&claims, &is_over);
+                scope.spawn(move || {
+                    let mut seed = 0x9e37_79b9_7f4a_7c15 ^ (n + 1);
+                    while !is_over.load(Ordering::SeqCst) {
+                        let at = random(&mut seed, claims.len() as u64) as usize;
+                        whatever(&claims[at].1, guest, &mut seed);
+                    }
+                })
+            })
+            .collect();
+        let since = Instant::now();
+        // Nobody waits for ever: what one thread suspends, this one resumes.
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            is_over.store(since.elapsed() > Duration::from_secs(1), Ordering::SeqCst);
+            assert!(since.elapsed() < PATIENCE * 3, "a thread hangs");
+            claims.iter().for_each(|(_, claim)| claim.resume(false).unwrap());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    guest.set_manager(Manager::App);
+    for (_, claim) in &claims {
+        claim.end().unwrap();
+        let last = claim.submit(command(9)).unwrap();
+        last.wait().unwrap();
+        claim.wait_all().unwrap();
+        eventually("all is done", || claim.query() == Ok(Readiness::Idle));
+    }
+}
