@@ -34,7 +34,16 @@ fn rival(machine: &Machine, hints: &[(HintKind, i64)]) -> Rival {
 
 fn is_held(machine: &Machine, program: &Program) {
     eventually("it is suspended", PATIENCE, || machine.is_suspended(program.pid()));
-    program.stands_still_for(millis(300));
+    comes_to_a_stand(program);
+}
+
+/// What it had in flight is done, however much that was, and nothing more comes.
+fn comes_to_a_stand(program: &Program) {
+    eventually("it stands still", PATIENCE, || {
+        let before = program.output().len();
+        std::thread::sleep(millis(400));
+        program.output().len() == before
+    });
 }
 
 fn goes_on(program: &Program) {
@@ -222,7 +231,7 @@ fn awf_window_becomes_active_then_its_programs_run_and_others_wait_also_after_th
     screen.activate(first.pid());
     eventually("the other one is suspended", PATIENCE, || machine.is_suspended(second));
     goes_on(&first);
-    shell.stands_still_for(millis(300));
+    comes_to_a_stand(&shell);
     screen.activate(shell.pid());
     is_held(&machine, &first);
     goes_on(&shell);
