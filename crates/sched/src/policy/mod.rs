@@ -17,6 +17,7 @@ mod lax;
 mod mlfq;
 mod psl;
 mod pup;
+mod rank;
 mod spup;
 mod srtf;
 mod turns;
@@ -28,7 +29,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 use xsched_core::text::{Expected, Value};
-use xsched_core::{ClientId, DeviceId, FactKind, Facts, GroupId, HintKind, Hints, Time};
+use xsched_core::{ClientId, DeviceId, FactKind, GroupId, HintKind, Hints, Time};
 
 pub use awf::Awf;
 pub use chpf::Chpf;
@@ -37,6 +38,7 @@ pub use hhpf::Hhpf;
 pub use hpf::Hpf;
 pub use kedf::Kedf;
 pub use lax::Lax;
+pub use rank::{Rank, Subject};
 
 /// Decides, per device, which of the ready groups run.
 ///
@@ -135,33 +137,6 @@ pub trait Policy: Send + fmt::Debug {
     /// The group has no queue on the device any more: forget it.
     fn on_leave(&mut self, device: DeviceId, group: GroupId) {
         let _ = (device, group);
-    }
-}
-
-/// A queue, as far as a policy may go by it when it says how urgent it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    /// Its hints. Its priority is not `PRIORITY_NO_EXECUTE`.
-    pub hints: &'a Hints,
-    /// The facts about its process, as far as the policy wants them ([`PolicyInfo::wants`]).
-    pub facts: &'a Facts,
-    /// Since when it has had work, gaps within its grace included; `None` if it has none.
-    pub ready_since: Option<Time>,
-}
-
-/// How urgent a queue is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rank {
-    /// The higher, the sooner. Anything below the lowest priority counts as that.
-    pub urgency: i64,
-    /// When to ask again even if nothing about the queue changes.
-    pub until: Option<Time>,
-}
-
-/// For good.
-impl From<i64> for Rank {
-    fn from(urgency: i64) -> Rank {
-        Rank { urgency, until: None }
     }
 }
 
