@@ -128,7 +128,8 @@ impl State {
     pub(super) fn next(&self, is_open: bool) -> Step {
         let unmarked = self.taken() - self.marked();
         let may_launch = self.may_launch();
-        let is_awaited = self.wanted > self.marked();
+        // One that is far from its launch needs no mark yet: else each command before it would get one.
+        let is_awaited = self.wanted > self.marked() && self.wanted <= self.taken();
         let is_batch = unmarked >= self.config.batch as u64;
         if unmarked > 0 && (!may_launch || !is_open || is_awaited || is_batch) {
             return Step::Mark(self.taken());
