@@ -5,6 +5,7 @@
 
 mod crowd;
 mod endless;
+mod inside;
 mod member;
 mod rival;
 mod soak;
@@ -26,6 +27,8 @@ enum Task {
     Soak(soak::Args),
     /// A guest that has work all the time and is less urgent than others, so that somebody waits for them.
     Rival(rival::Args),
+    /// What scheduling inside a process costs.
+    Inside,
     /// The greedy program of `wake`, which starts it.
     #[command(hide = true)]
     WakeGreedy(wake::board::Inherited),
@@ -39,6 +42,7 @@ fn main() -> Result<()> {
         Task::Wake(args) => wake::run(&args),
         Task::Crowd(args) => crowd::run(&args),
         Task::Soak(args) => soak::run(&args),
+        Task::Inside => inside::run(),
         Task::Rival(args) => rival::run(&args),
         Task::WakeGreedy(inherited) => wake::greedy::run(&inherited),
         Task::WakeEcho(inherited) => wake::echo::run(&inherited),

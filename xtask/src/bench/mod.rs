@@ -5,6 +5,7 @@
 
 mod gate;
 mod guest;
+mod inside;
 mod latency;
 mod launch;
 mod levelzero;
@@ -40,6 +41,8 @@ enum What {
     Gate,
     /// What a program under XSched pays: time at its start, memory, threads.
     Guest(guest::Options),
+    /// What scheduling inside a process costs: submitted commands, decisions.
+    Inside(inside::Options),
     /// From an urgent program's first launch to the greedy program's closed gate, against a bare wake of a process.
     Latency(latency::Options),
     /// An urgent and a greedy Level Zero program on the simulated device.
@@ -63,6 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         What::Launch(options) => launch::run(options),
         What::Gate => gate::run(),
         What::Guest(options) => guest::run(options),
+        What::Inside(options) => inside::run(options),
         What::Latency(options) => latency::run(options),
         What::Levelzero(options) => levelzero::run(options),
         What::Scale(options) => scale::run(options),
