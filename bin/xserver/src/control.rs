@@ -118,7 +118,7 @@ fn set_policy(
         format!("{start:?} is not a policy; {expected}")
     })?;
     let before = policy_name(guests);
-    guests.scheduler.set_policy(new);
+    guests.scheduler.set_policy(new, now);
     if guests.log.admits(Kind::Change, who.uid, now) {
         tracing::info!("policy {before} -> {new} by uid {} pid {}", who.uid, who.pid);
     }

@@ -41,8 +41,6 @@ struct Recording {
     has_news: bool,
     /// When the scheduler wants to be asked again.
     next: Option<Time>,
-    /// A decision about nothing, which was left out: at what time.
-    skipped: Option<Time>,
     /// Devices that were named.
     named: Vec<DeviceId>,
     /// As far as it is within the limit.
@@ -73,7 +71,6 @@ impl Recorded {
             now: Time::ZERO,
             has_news: false,
             next: None,
-            skipped: None,
             named: Vec::new(),
         });
     }
@@ -101,16 +98,13 @@ impl Recorded {
     }
 
     /// See [`Scheduler::set_policy`].
-    pub(crate) fn set_policy(&mut self, policy: PolicyKind) {
+    pub(crate) fn set_policy(&mut self, policy: PolicyKind, now: Time) {
         if let Some(recording) = &mut self.recording {
-            // The policy is changed at the time that the scheduler knows, which it may know by that decision alone.
-            if let Some(skipped) = recording.skipped.take() {
-                recording.writer.decision(&[], recording.next, skipped);
-            }
+            recording.note(now);
             recording.writer.entry(&Entry::Policy(policy.to_string()), recording.now);
             recording.has_news = true;
         }
-        self.scheduler.set_policy(policy);
+        self.scheduler.set_policy(policy, now);
     }
 
     /// See [`Scheduler::take_news`]. What is said is nothing to what is decided, so it is not recorded.
@@ -177,7 +171,6 @@ impl Recording {
     /// Something happens.
     fn note(&mut self, now: Time) {
         self.now = self.now.max(now);
-        self.skipped = None;
     }
 
     fn name(&mut self, entry: &Entry) {
@@ -189,10 +182,8 @@ impl Recording {
         self.now = self.now.max(now);
         // With nothing told and nothing due there was nothing to decide, and the server asks at each sign of life.
         if !self.has_news && operations.is_empty() && self.next.is_none_or(|due| due > self.now) {
-            self.skipped = Some(self.now);
             return;
         }
-        self.skipped = None;
         self.has_news = false;
         self.next = next;
         self.writer.decision(operations, next, self.now);

@@ -163,7 +163,7 @@ impl Run {
         {
             let now = clock();
             if policy != self.policy {
-                self.scheduler.set_policy(policy);
+                self.scheduler.set_policy(policy, now);
                 self.policy = policy;
             }
             news.into_iter().for_each(|queue| self.read(queue, now));

@@ -244,20 +244,22 @@ impl Scheduler {
         touched
     }
 
-    /// Goes on with another policy; the next [`Scheduler::decide`] goes by it. Call that at once.
-    pub fn set_policy(&mut self, policy: PolicyKind) {
-        self.set_custom_policy(policy.build());
+    /// Goes on with another policy from `now` on; the next [`Scheduler::decide`] goes by it. Call that at once.
+    pub fn set_policy(&mut self, policy: PolicyKind, now: Time) {
+        self.set_custom_policy(policy.build(), now);
         self.kind = Some(policy);
     }
 
     /// Goes on with a policy that is not in the table.
-    pub fn set_custom_policy(&mut self, policy: Box<dyn Policy>) {
+    pub fn set_custom_policy(&mut self, policy: Box<dyn Policy>, now: Time) {
+        // What was before is nothing that it charges for.
+        let now = self.advance(now);
         self.policy = policy;
         self.kind = None;
-        self.rank_all(self.now);
+        self.rank_all(now);
         let devices: BTreeMap<_, _> = self.tables.devices.iter().collect();
         for (&id, device) in devices {
-            device.ready.values().for_each(|unit| self.policy.on_ready(id, unit, self.now));
+            device.ready.values().for_each(|unit| self.policy.on_ready(id, unit, now));
         }
         let mut running: Vec<_> = (self.tables.groups.iter())
             .flat_map(|(&group, state)| state.units.iter().map(move |(&device, unit)| (device, group, unit)))

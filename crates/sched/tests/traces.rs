@@ -164,7 +164,7 @@ impl Runner {
             }
             ["fact", client, fact] => Event::ClientFact { client: id(client)?, fact: read_fact(fact)? },
             ["policy", name] => {
-                self.scheduler.set_policy(name.parse().map_err(|e| format!("{e}"))?);
+                self.scheduler.set_policy(name.parse().map_err(|e| format!("{e}"))?, now);
                 return Ok(());
             }
             ["hang", queue] => {

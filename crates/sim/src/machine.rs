@@ -210,7 +210,7 @@ impl<'a> Machine<'a> {
             }
             Entry::Change(number) => match &self.workload.changes[number].what {
                 workload::What::Policy(policy) => {
-                    self.scheduler.set_policy(*policy);
+                    self.scheduler.set_policy(*policy, self.now);
                     self.has_news = true;
                 }
                 workload::What::Program { program, hints, facts } => {

@@ -141,7 +141,9 @@ pub fn replay(recording: &Recording, draw: Option<(Duration, Duration)>) -> Repl
             Entry::Policy(name) => {
                 player.out.policy_changes += 1;
                 // One that this version does not know makes a difference, which is answered.
-                PolicyKind::parse(name).into_iter().for_each(|policy| player.scheduler.set_policy(policy));
+                PolicyKind::parse(name)
+                    .into_iter()
+                    .for_each(|policy| player.scheduler.set_policy(policy, *time));
             }
             Entry::Decision { operations, next } => {
                 let (replayed, wake) = player.decide();

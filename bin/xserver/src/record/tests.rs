@@ -56,7 +56,7 @@ fn events_decisions_and_policies_are_in_the_file_in_their_order_and_the_end_too(
     recorded.handle(Event::QueueReady { queue }, at(2));
     let (operations, next) = decide(&mut recorded, at(3));
     assert!(!operations.is_empty());
-    recorded.set_policy(PolicyKind::Up);
+    recorded.set_policy(PolicyKind::Up, at(3));
     recorded.finish();
     let entries = entries(&path);
     let names =
@@ -70,18 +70,18 @@ fn events_decisions_and_policies_are_in_the_file_in_their_order_and_the_end_too(
 }
 
 #[test]
-fn decisions_about_nothing_are_left_out_unless_a_policy_comes_in_at_their_time() {
+fn decisions_about_nothing_are_left_out() {
     let (mut recorded, path, _folder) = recorded(1 << 20);
     join(&mut recorded, 1, 0, at(1));
     decide(&mut recorded, at(1));
     (2..100).for_each(|n| drop(decide(&mut recorded, at(n))));
-    recorded.set_policy(PolicyKind::Up);
+    recorded.set_policy(PolicyKind::Up, at(99));
     (100..200).for_each(|n| drop(decide(&mut recorded, at(n))));
     recorded.finish();
     let decisions: Vec<Time> = (entries(&path).into_iter())
         .filter_map(|(time, entry)| matches!(entry, Entry::Decision { .. }).then_some(time))
         .collect();
-    assert_eq!(decisions, [at(1), at(99), at(100)]);
+    assert_eq!(decisions, [at(1), at(100)]);
 }
 
 #[test]

@@ -15,20 +15,16 @@ impl Shared {
             // Asked under the lock: a way that opens afterwards is found open before the worker waits on it.
             let is_open = self.way.as_ref().is_none_or(|way| way.is_open());
             state = match state.next(is_open) {
-                Step::Launch => {
-                    drop(state);
-                    let goes_on = match &self.way {
-                        Some(way) => way.pass(&mut |admitted| self.launch_next(admitted)),
-                        None => {
-                            self.launch_next(Ok(()));
-                            true
+                Step::Launch => match &self.way {
+                    Some(way) => {
+                        drop(state);
+                        if !way.pass(&mut |admitted| drop(self.launch_next(self.lock(), admitted))) {
+                            return self.abandon();
                         }
-                    };
-                    if !goes_on {
-                        return self.abandon();
+                        self.lock()
                     }
-                    self.lock()
-                }
+                    None => self.launch_next(state, Ok(())),
+                },
                 Step::Mark(behind) => {
                     drop(state);
                     // Some drivers start nothing before a flush.
@@ -53,8 +49,14 @@ impl Shared {
         }
     }
 
-    fn launch_next(&self, admitted: Result<(), Error>) {
-        let Some((mut command, outcome)) = self.lock().claim() else { return };
+    /// Launches the next command, if it may be launched still. The lock is given up meanwhile.
+    fn launch_next<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        admitted: Result<(), Error>,
+    ) -> MutexGuard<'a, State> {
+        let Some((mut command, outcome)) = state.claim() else { return state };
+        drop(state);
         let result = admitted.and_then(|()| self.queue.launch(command.as_mut()));
         // The command is the program's: dropped without a lock.
         drop(command);
@@ -68,6 +70,7 @@ impl Shared {
         if concerns_all || state.waiting_for_launches > 0 {
             self.notify_progress(&state);
         }
+        state
     }
 
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

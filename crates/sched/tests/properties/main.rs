@@ -107,10 +107,10 @@ fn another_policy_changes_who_keeps_a_window() {
     scheduler.decide(Time::ZERO, &mut out);
     let windows = |scheduler: &Scheduler| [1, 2].map(|n| scheduler.is_windowed(ClientId(n), DeviceId(1)));
     assert_eq!((windows(&scheduler), &out), ([false; 2], &vec![]), "equals under HPF");
-    scheduler.set_custom_policy(Box::new(Turns::default()));
+    scheduler.set_custom_policy(Box::new(Turns::default()), Time::ZERO);
     scheduler.decide(Time::ZERO, &mut out);
     assert_eq!((windows(&scheduler), scheduler.policy()), ([true; 2], None));
-    scheduler.set_policy(PolicyKind::Hpf);
+    scheduler.set_policy(PolicyKind::Hpf, Time::ZERO);
     scheduler.decide(Time::ZERO, &mut out);
     assert_eq!((windows(&scheduler), scheduler.policy()), ([false; 2], Some(PolicyKind::Hpf)));
 }

@@ -106,7 +106,7 @@ impl World {
     /// The same policy again where the model knows it, else any of the table.
     fn repolicy(&mut self, n: usize) {
         if self.scheduler.policy().is_some() {
-            self.scheduler.set_policy(self.known.unwrap_or(POLICIES[n % POLICIES.len()].kind));
+            self.scheduler.set_policy(self.known.unwrap_or(POLICIES[n % POLICIES.len()].kind), self.now);
         }
     }
 

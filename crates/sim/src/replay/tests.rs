@@ -132,7 +132,7 @@ fn another_policy_holds_others_back_and_is_asked_when_it_wants_to_be() {
 #[test]
 fn policies_are_changed_as_they_were() {
     let mut live = story();
-    live.scheduler.set_policy(PolicyKind::Up);
+    live.scheduler.set_policy(PolicyKind::Up, at(20_200));
     live.writer.entry(&Entry::Policy("UP".into()), at(20_200));
     for queue in [1, 2].map(QueueId) {
         live.tell(Event::QueueReady { queue }, at(30_000));
