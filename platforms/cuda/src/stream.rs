@@ -123,7 +123,7 @@ pub unsafe fn claim(stream: Handle) -> Result<Claim, claim::Error> {
 /// The same for one that is known already, or is scheduled without the program's doing.
 ///
 /// # Safety
-/// As for [`claim`].
+/// As for [`claim()`].
 pub unsafe fn claim_known(stream: Handle) -> Result<Claim, claim::Error> {
     if is_automatic() && crate::intercept::is_bound() {
         // SAFETY: by the caller. What cannot be made known is not known.
