@@ -323,7 +323,7 @@ mod tests {
             ("XSCHED_WINDOW", "5"),
             ("XSCHED_AUTO_XQUEUE_BATCH_SIZE", "8"),
             ("XSCHED_AUTO_XQUEUE_PRIORITY", "high"),
-            ("XSCHED_SCHEDULER", "LCL"),
+            ("XSCHED_SCHEDULER", "HERE"),
         ]);
         let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -333,7 +333,7 @@ mod tests {
                 "XSCHED_WINDOW: \"5\" is not valid; expected a duration with its unit, such as 200us, 1ms or 2s",
                 "XSCHED_AUTO_XQUEUE_BATCH_SIZE: has no effect here: launches are not batched, the calling thread launches directly",
                 "XSCHED_AUTO_XQUEUE_PRIORITY: \"high\" is not valid; expected a whole number from -256 to 255",
-                "XSCHED_SCHEDULER: \"LCL\" is not valid; expected one of GLB APP",
+                "XSCHED_SCHEDULER: \"HERE\" is not valid; expected one of GLB APP LCL",
             ]
         );
         assert!(config.show().iter().all(|s| s.source == Source::Default));
