@@ -24,6 +24,7 @@ mod turns;
 mod up;
 
 use crate::state::Readies;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -204,6 +205,12 @@ impl<'a> DeviceView<'a> {
     /// The highest priority of all ready groups of the device, or of the machine if the policy is [machine-wide](Policy::is_machine_wide).
     pub fn top(&self) -> Option<i64> {
         self.top
+    }
+
+    /// The ready groups of this priority, by number. Cheaper than to look at each unit, where there are many.
+    pub fn ready_of(&self, priority: i64) -> impl Iterator<Item = GroupId> + '_ {
+        let all = (Reverse(priority), GroupId(0))..=(Reverse(priority), GroupId(u32::MAX));
+        self.readies.range(all).map(|(&(_, group), _)| group).filter(|&group| self.admits(group))
     }
 
     /// Whether the group may run: it is not held back on another device. For policies with an order of their own.
