@@ -7,7 +7,7 @@ use crate::rights::Rights;
 use crate::rulebook::line_of;
 use std::collections::BTreeMap;
 use xsched_core::hint::{HINTS, unread};
-use xsched_core::status::{ClientStatus, QueueStatus, RulesStatus, ServerStatus};
+use xsched_core::status::{ClientStatus, QueueStatus, QueueTimes, RulesStatus, ServerStatus};
 use xsched_core::text::Value;
 use xsched_core::{ClientId, Hint, HintKind, HintSource, QueueId, Time};
 use xsched_ipc::control::{Reply, Request, Target};
@@ -23,11 +23,13 @@ pub(crate) struct Listing {
     /// The process to go on with, or the first one behind it, and the slot; `None` at the end.
     at: Option<(ClientId, usize)>,
     count: u32,
+    /// As of when times are told.
+    now: Time,
 }
 
 impl Default for Listing {
     fn default() -> Listing {
-        Listing { at: Some((ClientId(0), 0)), count: 0 }
+        Listing { at: Some((ClientId(0), 0)), count: 0, now: Time::ZERO }
     }
 }
 
@@ -47,8 +49,12 @@ pub(crate) fn answer(
     now: Time,
 ) -> Answered {
     let done = match request {
-        Request::List => return Answered::List(Listing::default()),
-        Request::Status => Ok(Reply::Server(status(guests, rights, who))),
+        Request::List => return Answered::List(Listing { now, ..Listing::default() }),
+        Request::Status => Ok(Reply::Server(status(guests, rights, who, now))),
+        Request::Follow { from } => {
+            let (next, lost, list) = guests.scheduler.ledger.chronicle.read(from, now);
+            Ok(Reply::Happenings { next, lost, list })
+        }
         Request::Policy => Ok(policy(guests)),
         Request::SetPolicy { name } => set_policy(guests, rights, who, &name, now),
         Request::Hint { target, kind, value } => hint(guests, rights, who, target, (kind, Some(value)), now),
@@ -72,7 +78,7 @@ impl Listing {
         // The process that the list was at may be gone.
         let slot = if *client == from { slot } else { 0 };
         self.count += u32::from(slot == 0);
-        let (status, next) = client_status(guests, *client, guest, slot);
+        let (status, next) = client_status(guests, *client, guest, slot, self.now);
         self.at = match next {
             Some(slot) => Some((*client, slot)),
             None => client.0.checked_add(1).map(|client| (ClientId(client), 0)),
@@ -81,7 +87,7 @@ impl Listing {
     }
 }
 
-fn status(guests: &Guests, rights: &Rights, who: &Credentials) -> ServerStatus {
+fn status(guests: &Guests, rights: &Rights, who: &Credentials, now: Time) -> ServerStatus {
     let policy = guests.scheduler.policy();
     ServerStatus {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -93,6 +99,7 @@ fn status(guests: &Guests, rights: &Rights, who: &Credentials) -> ServerStatus {
         policy_reads: policy.map(|policy| policy.info().reads.to_vec()).unwrap_or_default(),
         priority_ceiling: rights.ceiling_of(who),
         may_steer_all: rights.is_trusted(who),
+        totals: Some(guests.scheduler.ledger.totals(now)),
     }
 }
 
@@ -252,6 +259,7 @@ fn client_status(
     client: ClientId,
     guest: &Guest,
     slot: usize,
+    now: Time,
 ) -> (ClientStatus, Option<usize>) {
     let scheduler = &guests.scheduler;
     // Those that somebody gave, and the priority.
@@ -263,6 +271,10 @@ fn client_status(
         all.filter(is_shown).collect::<Vec<_>>()
     };
     let mut found = guest.queues_from(slot);
+    let times = |queue| {
+        let (running_ns, waiting_ns) = scheduler.ledger.times(queue, now);
+        QueueTimes { running_ns, waiting_ns }
+    };
     let queues = found.by_ref().take(STRETCH).filter_map(|(_, known, slot)| {
         Some(QueueStatus {
             queue: known.queue,
@@ -281,6 +293,7 @@ fn client_status(
                 .map(|(kind, _)| (kind, guests.origin(client, known.queue, kind)))
                 .collect(),
             remark: scheduler.remark(client, known.device),
+            times: times(known.queue),
         })
     });
     let status = ClientStatus {
@@ -296,6 +309,7 @@ fn client_status(
         }),
         level_limit: guests.limit(guest.class.level),
         threshold: guests.limit(guest.class.threshold),
+        accounts: if slot == 0 { scheduler.ledger.accounts(client, now) } else { Vec::new() },
         queues: queues.collect(),
     };
     (status, found.next().map(|(slot, ..)| slot))

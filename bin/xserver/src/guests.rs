@@ -261,6 +261,23 @@ impl Guests {
         self.scheduler.handle(Event::QueueProgress { queue, launched, completed }, now);
     }
 
+    /// Has the ledger look at the queues that count as ready: those that nobody waits for do not tell that they are idle.
+    pub(crate) fn audit(&mut self, now: Time) {
+        for queue in self.scheduler.ledger.watched() {
+            let Some(slot) = self.slot(queue) else { continue };
+            let look = slot.activity.snapshot();
+            let completed = slot.completed.load(std::sync::atomic::Ordering::Relaxed);
+            let is_believed = self.scheduler.is_ready(queue);
+            self.scheduler.ledger.audit(
+                queue,
+                is_believed,
+                look.is_ready(),
+                (look.launched(), completed),
+                now,
+            );
+        }
+    }
+
     /// The slot of a queue.
     pub(crate) fn slot(&self, queue: QueueId) -> Option<&Slot> {
         let (client, index) = self.places.get(&queue)?;

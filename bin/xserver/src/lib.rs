@@ -2,7 +2,7 @@
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
 //! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log
-//! short, `record` is the scheduler with an ear. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
+//! short, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
 //! X display while a policy goes by windows, and one that writes a recording), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
@@ -10,15 +10,18 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod ahead;
+mod chronicle;
 mod classes;
 mod clients;
 mod control;
 mod crowd;
 mod devices;
+mod durations;
 mod facts;
 mod groups;
 mod guests;
 mod identity;
+mod ledger;
 mod links;
 mod logbook;
 mod numbers;

@@ -5,6 +5,7 @@
 //! it. Invariant: what is in the file is a prefix of what happened, without gaps. So a disk that does not keep up, is full, or a file as
 //! large as it may be is the end of the recording, with a line in the log, and the server goes on. Absent: the format (`crates/trace`).
 
+use crate::ledger::Ledger;
 use crate::recorder::{Recorder, Trouble};
 use std::ops::Deref;
 use std::time::Duration;
@@ -23,6 +24,7 @@ const END: u64 = 32;
 #[derive(Debug)]
 pub(crate) struct Recorded {
     scheduler: Scheduler,
+    pub(crate) ledger: Ledger,
     recording: Option<Recording>,
 }
 
@@ -49,7 +51,7 @@ struct Recording {
 
 impl Recorded {
     pub(crate) fn new(scheduler: Scheduler) -> Recorded {
-        Recorded { scheduler, recording: None }
+        Recorded { scheduler, ledger: Ledger::default(), recording: None }
     }
 
     /// From now on, all goes into the recorder's file, up to so many bytes. Comes before anything was told.
@@ -83,6 +85,7 @@ impl Recorded {
             recording.has_news = true;
             self.look_after_recording();
         }
+        self.ledger.hear(&event, &self.scheduler, now);
         self.scheduler.handle(event, now);
     }
 
@@ -90,6 +93,7 @@ impl Recorded {
     pub(crate) fn decide(&mut self, now: Time, out: &mut Vec<Operation>) -> Option<Time> {
         let first = out.len();
         let next = self.scheduler.decide(now, out);
+        self.ledger.decided(out.get(first..).unwrap_or_default(), now);
         if let Some(recording) = &mut self.recording {
             recording.decided(out.get(first..).unwrap_or_default(), next, now);
             self.look_after_recording();
@@ -104,6 +108,7 @@ impl Recorded {
             recording.writer.entry(&Entry::Policy(policy.to_string()), recording.now);
             recording.has_news = true;
         }
+        self.ledger.policy(policy.to_string(), now);
         self.scheduler.set_policy(policy, now);
     }
 

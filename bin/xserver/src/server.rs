@@ -65,6 +65,7 @@ impl Server {
         poller.add(facts.bell(), Source::Display, Wake::EachWrite).context("epoll_ctl failed")?;
         let mut guests = Guests::new(scheduler);
         guests.rules = rules;
+        guests.scheduler.ledger.start(now());
         Ok(Server {
             poller,
             listener,
@@ -128,6 +129,7 @@ impl Server {
             if self.beat_due <= time {
                 self.beat_due = time + HEARTBEAT_EVERY;
                 self.read_all_rings(time);
+                self.guests.audit(time);
             }
             if let Err((client, reason)) = self.guests.scan(time)
                 && let Some(link) = self.guests.table.get(&client).map(|guest| guest.link)

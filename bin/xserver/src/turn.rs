@@ -122,6 +122,9 @@ impl Guests {
                 _ => {}
             }
         }
+        if self.scheduler.ledger.is_closing() {
+            self.scheduler.ledger.closed(xsched_ipc::server::now());
+        }
         is_news
     }
 

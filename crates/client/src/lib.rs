@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xsched_core::account::Happening;
 use xsched_core::status::{ClientStatus, RulesStatus, ServerStatus};
 use xsched_core::{Hint, HintKind};
 use xsched_ipc::control::{self, ControlConnection, Reply, Request};
@@ -24,6 +25,9 @@ pub use xsched_ipc::wire::MAX_NAME;
 
 /// The usual patience: the longest wait for the server to take a connection, and for each packet of an answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// In one answer of [`Client::follow`], about; the rest comes with the next one.
+const MOST_HAPPENINGS: usize = 50_000;
 
 /// A connection to xserver.
 #[derive(Debug)]
@@ -142,6 +146,27 @@ impl Client {
         }
     }
 
+    /// What happened from number `from` on, or from now on; all of it that is known by now. Then the number to go on with, and how much is
+    /// forgotten that came before.
+    pub fn follow(&mut self, from: Option<u64>) -> Result<(Vec<Happening>, u64, u64), Error> {
+        const WHAT: &str = "what happened";
+        let (mut all, mut from, mut missed) = (Vec::new(), from, 0);
+        loop {
+            match self.ask(WHAT, &Request::Follow { from })? {
+                (_, Reply::Happenings { next, lost, list }) => {
+                    missed += lost;
+                    let is_all = list.is_empty();
+                    all.extend(list);
+                    from = Some(next);
+                    if is_all || all.len() >= MOST_HAPPENINGS {
+                        return Ok((all, next, missed));
+                    }
+                }
+                (_, other) => return Err(self.unexpected(WHAT, &other)),
+            }
+        }
+    }
+
     /// The rules in force.
     pub fn rules(&mut self) -> Result<RulesStatus, Error> {
         self.ask_rules("its rules", &Request::Rules)
@@ -190,6 +215,7 @@ impl Client {
             Reply::Rule(_) | Reply::Rules(_) => "its rules",
             Reply::Server(_) => "its status",
             Reply::Policy { .. } => "its policy",
+            Reply::Happenings { .. } => "what happened",
             Reply::Done { .. } => "\"done\"",
             Reply::Refused(_) => "\"refused\"",
         };

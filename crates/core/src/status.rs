@@ -1,5 +1,6 @@
 //! What xserver shows of itself: the data behind `xcli list`, in the shape of its JSON.
 
+use crate::account::{Account, Totals};
 use crate::{ClientId, DeviceId, DeviceKey, GroupId, HintKind, HintSource, Level, QueueId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ pub struct ServerStatus {
     /// Whether the user who asks may steer the processes of all users, and change the policy.
     #[serde(default)]
     pub may_steer_all: bool,
+    /// What it has counted.
+    #[serde(default)]
+    pub totals: Option<Totals>,
 }
 
 /// One process and its queues.
@@ -54,6 +58,9 @@ pub struct ClientStatus {
     /// The most commands that each of its queues may have in flight while somebody more urgent may come, if it was given a number.
     #[serde(default)]
     pub threshold: Option<Limit<u32>>,
+    /// What was counted of it, by device.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
     /// Its queues.
     pub queues: Vec<QueueStatus>,
 }
@@ -91,6 +98,18 @@ pub struct QueueStatus {
     /// What the policy has promised, or refused, to the process's group on the device.
     #[serde(default)]
     pub remark: Option<String>,
+    /// For how long it had work.
+    #[serde(default)]
+    pub times: QueueTimes,
+}
+
+/// For how long a queue had work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueTimes {
+    /// While its process was not held back, in nanoseconds.
+    pub running_ns: u64,
+    /// While it was.
+    pub waiting_ns: u64,
 }
 
 /// Where a value came from.

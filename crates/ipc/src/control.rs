@@ -11,6 +11,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xsched_core::account::Happening;
 use xsched_core::status::{ClientStatus, RuleStatus, RulesStatus, ServerStatus};
 use xsched_core::{ClientId, HintKind, QueueId};
 
@@ -45,6 +46,12 @@ pub enum Request {
     ReloadRules,
     /// The policy in force and those there are: [`Reply::Policy`].
     Policy,
+    /// What happened from this number on, or from now on: [`Reply::Happenings`]. Something is kept only as long as somebody asks again within
+    /// seconds.
+    Follow {
+        /// As [`Reply::Happenings`] said last.
+        from: Option<u64>,
+    },
     /// Changes the policy (root, the `xsched` group and the server's own user may): [`Reply::Policy`] or [`Reply::Refused`].
     SetPolicy {
         /// Its name.
@@ -82,6 +89,15 @@ pub enum Reply {
         current: String,
         /// Name and help line of each.
         available: Vec<(String, String)>,
+    },
+    /// What happened.
+    Happenings {
+        /// What to ask with next.
+        next: u64,
+        /// How many came before these and are forgotten.
+        lost: u64,
+        /// Some of them; when there are none, there are no more.
+        list: Vec<Happening>,
     },
     /// Done.
     Done {
@@ -236,6 +252,7 @@ mod tests {
             hints: Default::default(),
             origins: Default::default(),
             remark: None,
+            times: Default::default(),
         };
         let status = ClientStatus {
             client: ClientId(1),
@@ -247,6 +264,7 @@ mod tests {
             refused_priority: None,
             level_limit: None,
             threshold: None,
+            accounts: Vec::new(),
             queues: (0..3000).map(queue).collect(),
         };
         let packets = Reply::Client(status).to_packets().unwrap();
@@ -281,6 +299,7 @@ mod tests {
             refused_priority: None,
             level_limit: None,
             threshold: None,
+            accounts: Vec::new(),
             queues: Vec::new(),
         };
         let packets = Reply::Client(status).to_packets().unwrap();

@@ -166,6 +166,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         policy_reads: vec![HintKind::Priority],
         priority_ceiling: Some(0),
         may_steer_all: false,
+        totals: None,
     };
     let policy =
         Reply::Policy { current: "HPF".into(), available: vec![("HPF".into(), "the urgent first".into())] };

@@ -215,6 +215,7 @@ mod tests {
             refused_priority: None,
             level_limit: None,
             threshold: None,
+            accounts: vec![],
             queues,
         }
     }
@@ -235,6 +236,7 @@ mod tests {
             hints: BTreeMap::from([(HintKind::Priority, -5)]),
             origins: BTreeMap::from([(HintKind::Priority, rule())]),
             remark: None,
+            times: Default::default(),
         }
     }
 

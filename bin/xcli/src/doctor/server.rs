@@ -245,6 +245,7 @@ mod tests {
             policy_reads: vec![],
             priority_ceiling: ceiling,
             may_steer_all: ceiling.is_none(),
+            totals: None,
         }
     }
 

@@ -53,6 +53,7 @@ mod tests {
             policy_reads: vec![HintKind::Priority],
             priority_ceiling: Some(5),
             may_steer_all: false,
+            totals: None,
         };
         let said = |hints: &[(HintKind, i64)]| {
             let mut all = Hints::default();

@@ -100,6 +100,7 @@ fn status(reads: &[HintKind], ceiling: Option<i64>) -> Reply {
         policy_reads: reads.to_vec(),
         priority_ceiling: ceiling,
         may_steer_all: ceiling.is_none(),
+        totals: None,
     })
 }
 

@@ -25,6 +25,7 @@ fn client(number: u32, queues: u64) -> ClientStatus {
         hints: BTreeMap::from([(HintKind::Priority, 7)]),
         origins: Default::default(),
         remark: None,
+        times: Default::default(),
     };
     ClientStatus {
         client: ClientId(number),
@@ -36,6 +37,7 @@ fn client(number: u32, queues: u64) -> ClientStatus {
         refused_priority: None,
         level_limit: None,
         threshold: None,
+        accounts: vec![],
         queues: (1..=queues).map(queue).collect(),
     }
 }
@@ -200,6 +202,7 @@ fn status_shows_the_server() {
             policy_reads: vec![HintKind::Priority],
             priority_ceiling: None,
             may_steer_all: true,
+            totals: None,
         })]
     });
     let text = success(&server.ask(&["status"]));

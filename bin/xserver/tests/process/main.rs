@@ -1,5 +1,6 @@
 //! A real xserver process, with guests and control clients made of `xsched_ipc`.
 
+mod accounts;
 mod control;
 mod guest;
 mod harness;
