@@ -1,9 +1,12 @@
 //! Messages as bytes, without a socket. What is read is what a message of ours says, and it is written back the same.
 
 use crate::Seed;
-use xsched_core::status::{ClientStatus, Limit, Origin, QueueStatus, RuleStatus, RulesStatus, ServerStatus};
+use xsched_core::account::{Account, Happening, HeldBy, Latency, Totals, What};
+use xsched_core::status::{
+    ClientStatus, Limit, Origin, QueueStatus, QueueTimes, RuleStatus, RulesStatus, ServerStatus,
+};
 use xsched_core::{
-    ClientId, DeviceId, DeviceKey, GroupId, Hint, HintKind, HintSource, Hints, Level, Limits, QueueId,
+    ClientId, DeviceId, DeviceKey, GroupId, Hint, HintKind, HintSource, Hints, Level, Limits, QueueId, Time,
 };
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::page::LAYOUT;
@@ -120,6 +123,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         ("hint-client", hint(Target::Client(ClientId(1)))),
         ("hint-pid", hint(Target::Pid(4711))),
         ("unset-pid", Request::Unset { target: Target::Pid(4711), kind: HintKind::Priority }),
+        ("follow", Request::Follow { from: Some(7) }),
         ("rules", Request::Rules),
         ("reload-rules", Request::ReloadRules),
     ]
@@ -143,6 +147,18 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         hints: [(HintKind::Priority, 5)].into(),
         origins: [(HintKind::Priority, origin.clone())].into(),
         remark: Some("deadline of 5ms refused".into()),
+        times: QueueTimes { running_ns: 1, waiting_ns: 2 },
+    };
+    let account = Account {
+        device_id: DeviceId(1),
+        running_ns: 3,
+        waiting_ns: 2,
+        suspended_ns: 2,
+        suspensions: 1,
+        closing: Latency { count: 1, sum_ns: 1, ..Latency::default() },
+        drain: Latency::default(),
+        waits: Latency::default(),
+        held_by: vec![HeldBy { client: ClientId(2), ns: 2 }],
     };
     let client = ClientStatus {
         client: ClientId(1),
@@ -154,8 +170,11 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         refused_priority: Some(200),
         level_limit: Some(Limit { value: Level::Block, origin: origin.clone() }),
         threshold: Some(Limit { value: 4, origin }),
+        accounts: vec![account],
         queues: vec![queue.clone(), queue],
     };
+    let what = What::Suspend { client: ClientId(1), device: DeviceId(1), by: Some(ClientId(2)) };
+    let happening = Happening { seq: 7, at: Time::from_nanos(1), what };
     let server = ServerStatus {
         version: "0.1.0".into(),
         pid: 1,
@@ -166,7 +185,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         policy_reads: vec![HintKind::Priority],
         priority_ceiling: Some(0),
         may_steer_all: false,
-        totals: None,
+        totals: Some(Totals::default()),
     };
     let policy =
         Reply::Policy { current: "HPF".into(), available: vec![("HPF".into(), "the urgent first".into())] };
@@ -179,6 +198,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ("policies", policy),
         ("rule", Reply::Rule(rule)),
         ("rules", Reply::Rules(rules)),
+        ("happenings", Reply::Happenings { next: 8, lost: 1, list: vec![happening] }),
         ("done", Reply::Done { count: 2, note: Some("kept".into()) }),
         ("refused", Reply::Refused("user 1000 may not".into())),
     ]
