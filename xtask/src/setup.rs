@@ -95,6 +95,9 @@ pub(crate) const TESTS: &[Need] = &[
     Need::program("clinfo", "clinfo"),
     Need::program("ffmpeg", "ffmpeg"),
     Need::program("Xvfb", "xvfb"),
+    // Checks the metrics, the alerts and the page.
+    Need::program("promtool", "prometheus"),
+    Need::program("tmux", "tmux"),
 ];
 
 /// What the tests with programs of others need besides.

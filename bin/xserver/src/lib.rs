@@ -3,7 +3,7 @@
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
 //! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log
 //! short, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
-//! X display while a policy goes by windows, and one that writes a recording), waiting for
+//! X display while a policy goes by windows, one that writes a recording, and two of `crates/http` if that is wanted), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
 
@@ -78,13 +78,10 @@ pub fn main() -> ExitCode {
 }
 
 fn serve(settings: Settings) -> Result<()> {
-    let Settings { config, policy, sockets, port, rules, display } = settings;
+    let Settings { config, policy, sockets, http, rules, display } = settings;
     if let Some(path) = &config.xauthority {
         // SAFETY: this process has no other thread yet.
         unsafe { std::env::set_var("XAUTHORITY", path) };
-    }
-    if let Some(port) = port {
-        tracing::warn!("port {port} is not used: there is no HTTP interface yet");
     }
     let signals = signals::Signals::catch().context("cannot catch signals")?;
     let listener = listen(&sockets)?;
@@ -115,13 +112,25 @@ fn serve(settings: Settings) -> Result<()> {
         tracing::info!("recording to {}, up to {}", recorder.name(), config.record_limit.show());
         server.record(recorder, config.record_limit);
     }
+    if let Some(address) = http {
+        let token = config.http_token.unwrap_or_else(|| path.with_file_name("http-token"));
+        let is_public = is_public();
+        let options = xsched_http::Options { address, is_public, control: path, token };
+        let address = xsched_http::start(&options)?;
+        tracing::info!("HTTP on {address}, token in {}", options.token.display());
+    }
     server.run()
+}
+
+/// Whether all users may connect.
+fn is_public() -> bool {
+    let uid = rustix::process::geteuid().as_raw();
+    uid == 0 || peer::user(peer::SERVICE) == Some(uid)
 }
 
 /// The first place where a socket can be made. Where another server runs, there is no second one elsewhere.
 fn listen(sockets: &[PathBuf]) -> Result<Listener> {
-    let uid = rustix::process::geteuid().as_raw();
-    let is_public = uid == 0 || peer::user(peer::SERVICE) == Some(uid);
+    let is_public = is_public();
     let mut failures = Vec::new();
     for path in sockets {
         match Listener::bind(path, is_public) {

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use xsched_core::config::{Config, KEYS, Key, Scope};
 use xsched_core::text::{Problem, Value};
+use xsched_http::Address;
 use xsched_sched::{POLICIES, PolicyKind};
 
 /// Read if it is there and `--config` names no other.
@@ -21,8 +22,8 @@ pub(crate) struct Settings {
     pub(crate) policy: PolicyKind,
     /// Where the socket may be, the best place first.
     pub(crate) sockets: Vec<PathBuf>,
-    /// The port of an HTTP interface, as users of other versions give it.
-    pub(crate) port: Option<u16>,
+    /// Where HTTP is, if it is wanted.
+    pub(crate) http: Option<Address>,
     pub(crate) rules: Rulebook,
     /// The X display to follow.
     pub(crate) display: Option<String>,
@@ -39,7 +40,7 @@ pub(crate) fn command() -> Command {
             "It stays in the foreground and logs to stderr (RUST_LOG=debug shows each decision).\n\nPolicies:{policies}"
         ))
         .arg(Arg::new("POLICY").help("Policy, as --policy"))
-        .arg(Arg::new("PORT").value_parser(value_parser!(u16)).help("Accepted for compatibility, without effect yet"))
+        .arg(Arg::new("PORT").value_parser(value_parser!(u16)).help("Port of HTTP on this machine, as --http 127.0.0.1:PORT"))
         .arg(
             Arg::new("config")
                 .long("config")
@@ -94,6 +95,21 @@ impl Settings {
         if let Some((one, other)) = both.filter(|(one, other)| one != other) {
             problems.push(problem("--policy", format!("{other:?} was given, and {one:?} as POLICY")));
         }
+        let port = matches.get_one::<u16>("PORT").copied();
+        if port.is_some() && config.http.is_some() {
+            problems.push(problem("PORT", "http is set too; one of them is enough".into()));
+        }
+        let http = config
+            .http
+            .as_deref()
+            .map(|text| Address::parse(text).map_err(|expected| Problem::bad_value("http", text, &expected)));
+        let http = match http.transpose() {
+            Ok(address) => address.or(port.map(Address::of_port)),
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
+        };
         let policy = PolicyKind::parse(&config.policy)
             .map_err(|expected| Problem::bad_value(place_of_policy(&config), &config.policy, &expected));
         let runtime_dir =
@@ -104,8 +120,7 @@ impl Settings {
         let display = config.display.clone().or_else(|| of_environment.map(|(_, name)| name.clone()));
         match (policy, rules) {
             (Ok(policy), Ok(rules)) if problems.is_empty() => {
-                let port = matches.get_one("PORT").copied();
-                Ok(Settings { config, policy, sockets, port, rules, display })
+                Ok(Settings { config, policy, sockets, http, rules, display })
             }
             (policy, rules) => {
                 problems.extend(policy.err());
@@ -150,7 +165,7 @@ mod tests {
         assert_eq!(settings.config.grace, Duration::from_millis(9));
         assert_eq!(settings.config.lease, Duration::from_secs(5));
         assert_eq!(settings.config.max_suspend, Duration::from_secs(4));
-        assert_eq!((settings.policy, settings.port), (PolicyKind::Hpf, Some(50000)));
+        assert_eq!((settings.policy, settings.http), (PolicyKind::Hpf, Some(Address::of_port(50000))));
         assert_eq!(settings.sockets.len(), 2);
         let only = read(&["--socket", "/tmp/s"], &env, file.path()).unwrap().sockets;
         assert_eq!(only, [PathBuf::from("/tmp/s")]);
@@ -173,6 +188,9 @@ mod tests {
         assert_eq!(problems.len(), starts.len(), "{problems:?}");
         for (problem, start) in problems.iter().zip(starts) {
             assert!(problem.starts_with(start), "{problem}");
+        }
+        for wrong in [&["--http", "0.0.0.0:80"][..], &["HPF", "80", "--http", "127.0.0.1:80"]] {
+            assert!(read(wrong, &[], Path::new("/nonexistent")).is_err(), "{wrong:?}");
         }
         assert!(read(&["HPF", "--policy", "OTHER"], &[], Path::new("/nonexistent")).is_err());
     }

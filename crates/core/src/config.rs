@@ -176,6 +176,10 @@ config! {
     record: Option<PathBuf> = None, "XSCHED_RECORD", Server;
     /// Size at which a recording ends.
     record_limit: Size = Size::from_mib(256), "XSCHED_RECORD_LIMIT", Server;
+    /// HTTP interface (JSON, metrics, a page): a loopback address with its port, or the path of a unix socket; default: none.
+    http: Option<String> = None, "XSCHED_HTTP", Server;
+    /// File with the token that changes over HTTP need, made if it is not there; default: http-token beside the socket.
+    http_token: Option<PathBuf> = None, "XSCHED_HTTP_TOKEN", Server;
     /// Highest priority that ordinary users may ask for.
     priority_ceiling: u32 = 0, "XSCHED_PRIORITY_CEILING", Server;
 }

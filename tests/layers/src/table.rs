@@ -8,7 +8,7 @@ pub const LAYERS: &[(u8, &[&str])] = &[
     (1, &["crates/core"]),
     (2, &["crates/hal", "crates/rules", "crates/trace"]),
     (3, &["crates/sched", "crates/queue", "crates/ipc", "platforms/*/control"]),
-    (4, &["crates/runtime", "crates/sim"]),
+    (4, &["crates/runtime", "crates/sim", "crates/http"]),
     (5, &["crates/client", "platforms/*"]),
     (6, &["bin/*", "lib"]),
 ];

@@ -5,6 +5,7 @@ mod control;
 mod guest;
 mod harness;
 mod hostile;
+mod http;
 mod lives;
 mod rules;
 mod scheduling;
