@@ -97,7 +97,8 @@ pub(crate) fn text(snapshot: &Snapshot) -> String {
         "",
         totals.suspensions as f64,
     );
-    let histograms: [(&str, &str, fn(&Totals) -> &Latency); 3] = [
+    type Of = fn(&Totals) -> &Latency;
+    let histograms: [(&str, &str, Of); 3] = [
         (
             "xsched_preemption_closing_seconds",
             "From the edge that led to a suspension until the gate was closed.",
