@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Rules(command::rules::Rules),
     Config(command::config::Config),
     Status(command::status::Status),
+    Top(command::top::Top),
+    Trace(command::trace::Trace),
     Sim(command::sim::Sim),
     Doctor(command::doctor::Doctor),
     #[command(hide = true)]

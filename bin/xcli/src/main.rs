@@ -12,6 +12,8 @@ mod doctor;
 mod failure;
 mod launch;
 mod output;
+mod top;
+mod trace;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
         Command::Rules(rules) => rules.execute(&context),
         Command::Config(config) => config.execute(&context),
         Command::Status(status) => status.execute(&context),
+        Command::Top(top) => top.execute(&context),
+        Command::Trace(trace) => trace.execute(&context),
         Command::Sim(sim) => sim.execute(&context),
         Command::Doctor(doctor) => doctor.execute(&context),
         Command::Probe(probe) => probe.execute(&context),

@@ -10,3 +10,5 @@ pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod sim;
 pub(crate) mod status;
+pub(crate) mod top;
+pub(crate) mod trace;
