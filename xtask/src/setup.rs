@@ -87,6 +87,7 @@ pub(crate) const TESTS: &[Need] = &[
     },
     Need::program("g++", "g++"),
     Need::program("cmake", "cmake"),
+    Need::program("make", "make"),
     Need::program("pkg-config", "pkg-config"),
     Need::program("readelf", "binutils"),
     Need::program("musl-gcc", "musl-tools"),

@@ -56,7 +56,9 @@ impl World {
         .arg(&program)
         .arg(sources().join(name).with_extension("c"))
         .arg("-I")
-        .arg(self.stage().join("include"));
+        .arg(self.stage().join("include"))
+        .arg("-I")
+        .arg(common());
         if interface == Interface::OpenCl {
             gcc.arg("/usr/lib/x86_64-linux-gnu/libOpenCL.so.1");
         }
@@ -99,6 +101,11 @@ impl World {
         assert_eq!(end, End::Exit(0), "{settings:?}: {}", program.errors());
         assert_eq!(program.whole_output(), ["all is well"]);
     }
+}
+
+/// Headers that the programs share with the examples.
+pub fn common() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/common")
 }
 
 /// Where the programs' sources are.

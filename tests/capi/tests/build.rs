@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use test_capi::{Interface, World, sources};
+use test_capi::{Interface, World, common, sources};
 
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
@@ -43,9 +43,11 @@ foreach(target xsched preempt halopencl halcuda hallevelzero shimopencl shimcuda
     endif()
 endforeach()
 add_executable(user SOURCES/callbacks.c)
+target_include_directories(user PRIVATE COMMON)
 target_link_libraries(user PRIVATE XSched::preempt XSched::halopencl Threads::Threads /usr/lib/x86_64-linux-gnu/libOpenCL.so.1)
 ";
     let lists = lists.replace("SOURCES", sources().to_str().unwrap());
+    let lists = lists.replace("COMMON", common().to_str().unwrap());
     std::fs::write(project.join("CMakeLists.txt"), lists).unwrap();
     let build = project.join("build");
     let prefix = format!("-DCMAKE_PREFIX_PATH={}", world.stage().display());
@@ -65,6 +67,7 @@ fn pkg_config_says_how_to_compile_and_link() {
     let program = world.machine.folder().join("user");
     let mut gcc = Command::new("gcc");
     gcc.args(["-std=gnu11", "-pthread", "-o"]).arg(&program).arg(sources().join("callbacks.c"));
+    gcc.arg("-I").arg(common());
     gcc.arg("/usr/lib/x86_64-linux-gnu/libOpenCL.so.1").args(flags.split_whitespace());
     output(&mut gcc);
     world.is_well(world.command(&program, Interface::OpenCl, false), &[("XSCHED_SCHEDULER", "APP")]);

@@ -1,0 +1,114 @@
+//! What stands in an example's README is what the example says: each line of a `console` block that begins with `$` is run in a shell, and
+//! what it writes must be what stands below it, but for measured numbers, which have a decimal point, and for spaces.
+//!
+//! Twice: with the programs for OpenCL, on PoCL, and with those for CUDA, on the simulated driver. Deliberately absent: how long anything takes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use test_system::machine::library;
+use test_system::wait::seconds;
+use test_system::{End, Machine, Program};
+
+/// A command of a README, and what it writes.
+struct Session {
+    command: String,
+    output: Vec<String>,
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
+}
+
+fn sessions(example: &str) -> Vec<Session> {
+    let text = std::fs::read_to_string(examples().join(example).join("README.md")).unwrap();
+    let mut sessions: Vec<Session> = Vec::new();
+    let mut is_console = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            is_console = line == "```console";
+        } else if is_console && let Some(command) = line.strip_prefix("$ ") {
+            sessions.push(Session { command: command.to_owned(), output: Vec::new() });
+        } else if is_console {
+            let last = sessions.last_mut().unwrap_or_else(|| panic!("{example}: output without a command"));
+            last.output.push(line.to_owned());
+        }
+    }
+    assert!(!sessions.is_empty(), "{example}: its README shows nothing");
+    sessions
+}
+
+/// A line with its measured numbers and its spaces made alike.
+fn shape(line: &str) -> String {
+    let words = line.split_whitespace().map(|word| {
+        let is_measured = word.contains('.') && word.parse::<f64>().is_ok();
+        if is_measured { "N" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Builds all, and runs what an example's README shows.
+fn says_what_its_readme_says(example: &str) {
+    let machine = Machine::new();
+    let stage = machine.library_folder().ancestors().nth(2).unwrap().to_path_buf();
+    let mut make = Command::new("make");
+    make.args(["-s", "-C"]).arg(examples());
+    make.arg(format!("PREFIX={}", stage.display()));
+    make.arg(format!("BUILD={}", machine.folder().join("build").display()))
+        .arg("CFLAGS=-O2 -Wall -Wextra -Werror");
+    let output = make.output().expect("install make (Debian)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let driver = machine.folder().join("driver");
+    std::fs::create_dir_all(&driver).unwrap();
+    std::os::unix::fs::symlink(library("libfake_cuda.so"), driver.join("libcuda.so.1")).unwrap();
+    let mut path = stage.join("bin").into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let _server = machine.server(&[]);
+    for session in sessions(example) {
+        for build in ["build/", "build/cuda/"] {
+            let line = session.command.replace("build/", build);
+            let mut command = machine.command("sh");
+            command.args(["-c", &line]).env("PATH", &path).env("XSCHED_SOCKET", machine.socket());
+            if build != "build/" {
+                command.env("LD_LIBRARY_PATH", &driver);
+            }
+            let program = Program::start(command);
+            assert_eq!(
+                program.wait_for_end_within(seconds(120)),
+                End::Exit(0),
+                "{line}: {}",
+                program.errors()
+            );
+            let said: Vec<String> = program.whole_output().iter().map(|line| shape(line)).collect();
+            let promised: Vec<String> = session.output.iter().map(|line| shape(line)).collect();
+            assert_eq!(said, promised, "{example}: {line}");
+            assert!(program.warnings().is_empty(), "{line}: {:?}", program.warnings());
+        }
+    }
+}
+
+#[test]
+fn programs_that_know_nothing_of_xsched_then_each_says_what_its_readme_says() {
+    says_what_its_readme_says("transparent");
+}
+
+#[test]
+fn hints_then_they_are_taken_and_refused_as_its_readme_says() {
+    says_what_its_readme_says("hints");
+}
+
+#[test]
+fn two_queues_of_one_process_then_three_times_are_told_as_in_the_readme() {
+    says_what_its_readme_says("two-queues");
+}
+
+#[test]
+fn a_queue_that_is_suspended_then_it_stands_still_as_its_readme_says() {
+    says_what_its_readme_says("suspend-resume");
+}
+
+#[test]
+fn commands_that_are_submitted_then_they_wait_and_are_complete_as_the_readme_says() {
+    says_what_its_readme_says("submit");
+}
