@@ -24,6 +24,9 @@ pub(crate) struct BenchArgs {
     what: What,
     #[command(flatten)]
     bundle: Bundle,
+    /// Flags of the program itself, which `gpu WHAT --help` lists.
+    #[arg(last = true, value_name = "FLAGS")]
+    flags: Vec<String>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -55,7 +58,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         What::Apps => "apps",
         What::Pair => "pair",
     };
-    go(&args.bundle, &[what])
+    let flags = args.flags.iter().map(String::as_str);
+    go(&args.bundle, &[what].into_iter().chain(flags).collect::<Vec<_>>())
 }
 
 fn go(bundle: &Bundle, arguments: &[&str]) -> Result<()> {
@@ -83,8 +87,9 @@ fn lay_out(folder: &Path) -> Result<()> {
         (staged.join("bin/xcli"), "xsched/bin/xcli"),
         (staged.join("lib/xsched/libxsched.so"), "xsched/lib/xsched/libxsched.so"),
         (staged.join("lib/xsched/libcuda.so.1"), "xsched/lib/xsched/libcuda.so.1"),
-        // The system tests' machinery looks for this one.
+        // The system tests' machinery looks for these.
         (staged.join("lib/xsched/libOpenCL.so.1"), "xsched/lib/xsched/libOpenCL.so.1"),
+        (staged.join("lib/xsched/libxsched_opencl_layer.so"), "xsched/lib/xsched/libxsched_opencl_layer.so"),
         (release.join("gpu"), "gpu"),
         (release.join("cuda-suite"), "cuda-suite"),
     ];

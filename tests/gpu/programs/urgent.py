@@ -1,23 +1,47 @@
-"""The urgent program: requests at a fixed period. Arguments: batch, period in ms, number of requests."""
+"""The urgent program: requests at a fixed period. Argument: eager (ResNet-152, batch 32) or graph (batch 4, as one CUDA graph).
+
+It says how many milliseconds of the device a request takes. Told `run SECONDS PERIOD`, it makes some requests that do not count, says
+`begins`, and at the end `took` with the milliseconds of each that counts.
+"""
 import sys
 import time
 
 import torch
-import torchvision
 
-batch, period, count = int(sys.argv[1]), int(sys.argv[2]) / 1e3, int(sys.argv[3])
-net = torchvision.models.resnet152().cuda().half().eval()
-x = torch.randn(batch, 3, 224, 224, device="cuda", dtype=torch.half)
-with torch.no_grad():
-    for _ in range(20):
-        net(x)
-    torch.cuda.synchronize()
-    print("ready", flush=True)
-    due = time.monotonic() + period
-    for _ in range(count):
+import networks
+import told
+
+LEAD = 0.5
+
+kind = sys.argv[1]
+step = networks.resnet152({"eager": 32, "graph": 4}[kind])
+for _ in range(10):
+    step()
+torch.cuda.synchronize()
+alone = networks.device_time(step)
+if kind == "graph":
+    step = networks.as_graph(step)
+torch.cuda.synchronize()
+told.ready(f"{alone:.4f}")
+
+while True:
+    _, seconds, period = told.next_order()
+    seconds, period = float(seconds), float(period) / 1e3
+    times, due = [], time.monotonic()
+    counts_from = due + LEAD
+    end = counts_from + seconds
+    has_begun = False
+    while due < end:
         time.sleep(max(0.0, due - time.monotonic()))
+        if not has_begun and due >= counts_from:
+            has_begun = True
+            told.answer("begins")
         start = time.monotonic()
-        net(x)
+        step()
         torch.cuda.synchronize()
-        print(f"took {(time.monotonic() - start) * 1e3:.3f}", flush=True)
-        due = max(due + period, time.monotonic())
+        now = time.monotonic()
+        if has_begun:
+            times.append((now - start) * 1e3)
+        # A request that took longer than the period delays the next: there is never more than one.
+        due = max(due + period, now)
+    told.answer("took", " ".join(f"{t:.3f}" for t in times))

@@ -1,81 +1,114 @@
-//! What XSched costs applications: processes with and without it, in turn.
+//! What XSched costs applications: one process with it and one without, which take turns in short windows, so that only one of them runs at
+//! a time, and whatever the machine does meanwhile happens to both.
 
 use crate::bundle;
-use anyhow::{Context, Result, ensure};
+use crate::worker::{START, Worker};
+use anyhow::{Result, ensure};
 use cuda_suite::cu::Api;
-use std::collections::BTreeMap;
-use std::process::Command;
-use std::time::Duration;
-use test_stats::Estimate;
-use test_system::{End, Machine, Program};
+use std::time::{Duration, Instant};
+use test_stats::{Coin, Estimate};
+use test_system::Machine;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Pairs of processes.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Pairs of windows for each application.
+    #[arg(long, value_name = "N", default_value_t = 30)]
     pairs: usize,
-    /// Seconds for each application in each process.
-    #[arg(long, value_name = "S", default_value_t = 2)]
-    seconds: u32,
+    /// Seconds of a window.
+    #[arg(long, value_name = "S", default_value_t = 0.4)]
+    seconds: f64,
+    /// Begin no application after so many seconds.
+    #[arg(long, value_name = "S", default_value_t = 480)]
+    budget: u64,
+    /// Only applications whose name contains one of these.
+    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    only: Vec<String>,
 }
 
-/// Milliseconds of a step, and cores used meanwhile.
-type Figure = (f64, f64);
-type Figures = BTreeMap<String, Figure>;
-/// Natively, and under XSched.
-type Pair = (Figure, Figure);
+/// Applications by their names in `programs/apps.py`, and what they are.
+const APPS: [(&str, &str); 6] = [
+    ("resnet152-1", "ResNet-152, batch 1, eager"),
+    ("resnet152-32", "ResNet-152, batch 32, eager"),
+    ("resnet152-graph", "ResNet-152, batch 4, CUDA graph"),
+    ("bert-large", "encoder of BERT-large, 8 × 128, eager"),
+    ("resnet50-training", "training of ResNet-50, batch 128"),
+    ("decoding", "LLM of 10⁹ random weights, a token a step, eager"),
+];
+
+/// What a window showed.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// Milliseconds of a step.
+    step: f64,
+    /// Cores used meanwhile.
+    cores: f64,
+}
 
 /// Runs all and prints the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let begun = Instant::now();
     let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
     println!("{}\n", bundle::circumstances(&cu)?);
-    println!("{} pairs of processes, with and without XSched in turn, alone on the GPU.\n", options.pairs);
+    let is_chosen = |name: &str| options.only.is_empty() || options.only.iter().any(|t| name.contains(t));
+    let apps: Vec<_> = APPS.into_iter().filter(|(name, _)| is_chosen(name)).collect();
+    ensure!(!apps.is_empty(), "--only {:?} names none of {:?}", options.only, APPS.map(|(name, _)| name));
     let machine = Machine::new();
     let _server = machine.server(&[]);
-    let mut seen: BTreeMap<String, Vec<Pair>> = BTreeMap::new();
-    for pair in 0..options.pairs {
-        let (native, under) = if pair % 2 == 0 {
-            let first = figures(&machine, false, options)?;
-            (first, figures(&machine, true, options)?)
-        } else {
-            let first = figures(&machine, true, options)?;
-            (figures(&machine, false, options)?, first)
-        };
-        for (name, native) in native {
-            let under = *under.get(&name).context("the same applications")?;
-            seen.entry(name).or_default().push((native, under));
-        }
+    let mut workers = [false, true].map(|is_scheduled| start(&machine, is_scheduled, &apps));
+    for worker in &mut workers {
+        worker.as_mut().map_err(|why| anyhow::anyhow!("{why:#}"))?.hear("ready", START)?;
     }
+    let [native, under] = workers;
+    let (mut native, mut under) = (native?, under?);
+    ensure!(machine.is_attached(under.pid()), "{} is not attached to the xserver", under.name());
+    eprintln!("both processes are ready after {:.0} s", begun.elapsed().as_secs_f64());
     println!(
-        "| application | native ms | ratio: median [least, most] | cores native | cores more |\n|---|--:|--:|--:|--:|"
+        "One process with XSched and one without, alone on the GPU by turns: {} pairs of windows of {} s for each application.\n",
+        options.pairs, options.seconds
     );
-    for (name, pairs) in seen {
-        let median = |of: fn(&Pair) -> f64| Estimate::median(pairs.iter().map(of).collect());
-        let ratios: Vec<f64> = pairs.iter().map(|(native, under)| under.0 / native.0).collect();
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = ratios.iter().copied().fold(0.0, f64::max);
+    println!(
+        "| application | native ms | ratio [95 %] | cores native | cores more [95 %] |\n|---|--:|--:|--:|--:|"
+    );
+    let mut coin = Coin::new();
+    for (name, what) in apps {
+        if begun.elapsed().as_secs() >= options.budget {
+            println!("| {what} | not begun: {} s are over | | | |", options.budget);
+            continue;
+        }
+        let mut pairs = Vec::with_capacity(options.pairs);
+        for _ in 0..options.pairs {
+            pairs.push(if coin.toss() {
+                let first = window(&mut native, name, options.seconds)?;
+                (first, window(&mut under, name, options.seconds)?)
+            } else {
+                let first = window(&mut under, name, options.seconds)?;
+                (window(&mut native, name, options.seconds)?, first)
+            });
+        }
+        let median = |of: fn(&(Window, Window)) -> f64| Estimate::median(pairs.iter().map(of).collect());
+        let (ratio, cores) = (median(|(a, b)| b.step / a.step), median(|(a, b)| b.cores - a.cores));
         println!(
-            "| {name} | {:.3} | {:.4} [{least:.4}, {most:.4}] | {:.3} | {:+.3} |",
-            median(|(native, _)| native.0).middle,
-            median(|(native, under)| under.0 / native.0).middle,
-            median(|(native, _)| native.1).middle,
-            median(|(native, under)| under.1 - native.1).middle,
+            "| {what} | {:.3} | {ratio:.4} | {:.3} | {cores:.3} |",
+            median(|(native, _)| native.step).middle,
+            median(|(native, _)| native.cores).middle,
         );
     }
     Ok(())
 }
 
-fn figures(machine: &Machine, is_scheduled: bool, options: &Options) -> Result<Figures> {
-    let mut command: Command =
+fn start(machine: &Machine, is_scheduled: bool, apps: &[(&str, &str)]) -> Result<Worker> {
+    let mut command =
         if is_scheduled { machine.run_command(0, "python3", &[]) } else { machine.command("python3") };
-    command.arg(bundle::file("programs/apps.py")?).arg(options.seconds.to_string());
-    let program = Program::start(command);
-    let end = program.wait_for_end_within(Duration::from_secs(200));
-    ensure!(end == End::Exit(0), "apps.py ended with {end:?}: {}", program.errors());
-    let figure = |line: &String| {
-        let (name, rest) = line.split_once(": ")?;
-        let (time, cores) = rest.split_once(" ms, cores ")?;
-        Some((name.to_owned(), (time.parse().ok()?, cores.parse().ok()?)))
-    };
-    Ok(program.whole_output().iter().filter_map(figure).collect())
+    let names: Vec<&str> = apps.iter().map(|(name, _)| *name).collect();
+    command.arg(bundle::file("programs/apps.py")?).arg(names.join(","));
+    Ok(Worker::start(if is_scheduled { "apps.py under XSched" } else { "apps.py" }, command, None))
+}
+
+fn window(worker: &mut Worker, name: &str, seconds: f64) -> Result<Window> {
+    let bound = Duration::from_secs_f64(seconds) + Duration::from_secs(30);
+    let said = worker.ask(&format!("run {name} {seconds}"), "did", bound)?;
+    let numbers = said.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+    let [steps, took, busy] = numbers[..] else { anyhow::bail!("{}: {said:?}", worker.name()) };
+    ensure!(steps > 0.0, "{}: no step of {name} within {seconds} s", worker.name());
+    Ok(Window { step: took / steps * 1e3, cores: busy / took })
 }

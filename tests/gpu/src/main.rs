@@ -6,8 +6,11 @@
 mod apps;
 mod bundle;
 mod check;
+mod cores;
 mod launch;
+mod mps;
 mod pair;
+mod worker;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

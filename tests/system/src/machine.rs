@@ -208,9 +208,10 @@ fn target() -> PathBuf {
     profile_folder().parent().expect("a profile lies in the target folder").to_path_buf()
 }
 
-/// Compiled kernels are kept from one run to the next, away from the user's own.
+/// Compiled kernels are kept from one run to the next, away from the user's own: beside the stage, which may be on a machine without cargo.
 fn cache() -> PathBuf {
-    target().join("system-pocl-cache")
+    let beside = std::env::var_os(STAGED).and_then(|stage| Some(Path::new(&stage).parent()?.to_path_buf()));
+    beside.unwrap_or_else(target).join("system-pocl-cache")
 }
 
 fn stage() -> PathBuf {
