@@ -23,5 +23,5 @@ pub mod sim;
 
 pub use command::{Callback, HwCommand};
 pub use error::Error;
-pub use preempt::{Deactivate, Interrupt, Preemption, RemoteControl};
+pub use preempt::{Controls, Deactivate, Interrupt, Preemption, RemoteControl};
 pub use queue::{HwQueue, Mark};

@@ -46,6 +46,20 @@ pub struct RemoteControl {
     pub blob: Vec<u8>,
 }
 
+/// What a platform offers for stopping all that a process has on its devices at once, by xserver or, if that is gone, by the process's own agent.
+///
+/// Its methods are called by the agent alone. They take no lock that anybody holds across a vendor's call, and make plain system calls only.
+pub trait Controls: Send + Sync + std::fmt::Debug {
+    /// Moves when there is something new to tell. Asks nobody.
+    fn generation(&self) -> u64;
+
+    /// What xserver needs, as it is now; `None` if there is nothing to control.
+    fn remote(&self) -> Option<RemoteControl>;
+
+    /// Lets everything that [`Controls::remote`] has told of go on, as if nobody had ever touched it.
+    fn rescue(&self);
+}
+
 /// How far a queue is stopped at present, and the way from there to anywhere else. One per queue; who shares it locks it.
 #[derive(Debug)]
 pub struct Preemption {

@@ -1,10 +1,18 @@
 //! The caller's errno stays as it was.
 
 /// Restores errno when dropped.
-pub(crate) struct Keep(i32);
+#[derive(Debug)]
+pub struct Keep(i32);
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep::new()
+    }
+}
 
 impl Keep {
-    pub(crate) fn new() -> Keep {
+    /// Restores what is there now.
+    pub fn new() -> Keep {
         Keep(errno::errno().0)
     }
 }

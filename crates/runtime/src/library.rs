@@ -254,6 +254,11 @@ const CACHE: &str = "/etc/ld.so.cache";
 const DEFAULT_FOLDERS: [&str; 6] =
     ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
 
+/// Whether the process has loaded a library of that name, without its `.so`.
+pub fn is_loaded(stem: &str) -> bool {
+    !loaded(stem).is_empty()
+}
+
 /// Paths of libraries of that name that the process has loaded already, by the name of the file (Python wheels bring their own under longer
 /// names) or by the soname (tools that stand in for a vendor's library themselves have a name of their own).
 fn loaded(stem: &str) -> Vec<PathBuf> {

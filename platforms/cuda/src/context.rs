@@ -67,7 +67,11 @@ impl Context {
             return None;
         }
         let events = (0..PREPARED).map_while(|_| new_event(driver)).collect();
+        let whole = device::whole(driver, device);
         let device = device::key(driver, device);
+        if let Some(uuid) = whole {
+            crate::rm::met(uuid, &device);
+        }
         Some(Context { driver, handle: handle as usize, device, events: Mutex::new(Some(events)) })
     }
 

@@ -11,15 +11,25 @@ const PCI_BUS_ID: c_int = 33;
 const PCI_DEVICE_ID: c_int = 34;
 const PCI_DOMAIN_ID: c_int = 50;
 
-/// The key of a device.
-pub(crate) fn key(driver: &Driver, device: c_int) -> DeviceKey {
+/// The UUIDs of the GPU and of the part of it that the device is: the newer function names the MIG instance.
+fn uuids(driver: &Driver, device: c_int) -> (Option<[u8; 16]>, Option<[u8; 16]>) {
     let uuid = |get: Option<unsafe extern "C" fn(*mut [u8; 16], c_int) -> c_int>| {
         let mut bytes = [0; 16];
         // SAFETY: a `CUuuid` has 16 bytes.
         (unsafe { get?(&raw mut bytes, device) } == CUDA_SUCCESS).then_some(bytes)
     };
-    let (whole, part) = (uuid(driver.cuDeviceGetUuid), uuid(driver.cuDeviceGetUuid_v2));
-    // The newer function names the MIG instance, the older one the GPU that it is a part of.
+    (uuid(driver.cuDeviceGetUuid), uuid(driver.cuDeviceGetUuid_v2))
+}
+
+/// The UUID of the GPU, if the device is all of it.
+pub(crate) fn whole(driver: &Driver, device: c_int) -> Option<[u8; 16]> {
+    let (whole, part) = uuids(driver, device);
+    whole.filter(|whole| part.is_none_or(|part| part == *whole))
+}
+
+/// The key of a device.
+pub(crate) fn key(driver: &Driver, device: c_int) -> DeviceKey {
+    let (whole, part) = uuids(driver, device);
     if let (Some(whole), Some(part)) = (whole, part)
         && whole != part
     {

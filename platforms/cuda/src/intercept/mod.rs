@@ -28,6 +28,7 @@ pub(crate) fn is_bound() -> bool {
 /// Each slot of `table` belongs to the function of that name.
 pub unsafe fn bind(stand_in: &Path, table: &[(&CStr, &AtomicPtr<std::ffi::c_void>)]) -> Result<(), String> {
     let driver = driver::load(stand_in)?;
+    crate::rm::listen(driver);
     // SAFETY: by the caller; the handlers are made for the signatures in cuda.h.
     unsafe { intercept::fill(table::ROWS, driver.library, table) };
     Ok(())

@@ -1,0 +1,131 @@
+//! The process's channel groups, for the agent: to be told to xserver, and to be let go if xserver is gone.
+
+use super::objects::{Group, Objects};
+use std::collections::BTreeMap;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use xsched_core::DeviceKey;
+use xsched_cuda_control::abi::{AllocHead, Handle};
+use xsched_cuda_control::{Channels, Control, KIND, Mode, encode};
+use xsched_hal::RemoteControl;
+use xsched_runtime::PerLife;
+
+/// What this process has. A lock is held for no longer than it takes to read or write what is in it: `known` by the agent alone, during its own calls.
+#[derive(Default)]
+struct Held {
+    objects: Mutex<Objects>,
+    /// GPUs by UUID, those that the program has a context on.
+    gpus: Mutex<BTreeMap<[u8; 16], DeviceKey>>,
+    generation: AtomicU64,
+    known: Mutex<Known>,
+}
+
+/// What was told last.
+#[derive(Default)]
+struct Known {
+    /// Subdevices, by client and handle.
+    uuids: BTreeMap<(Handle, Handle), [u8; 16]>,
+    /// Groups, the file of each, and its slice at first.
+    groups: Vec<(RawFd, Channels, Duration)>,
+}
+
+static HELD: PerLife<Held> = PerLife::new();
+
+/// The process's channel groups.
+#[derive(Debug)]
+pub(crate) struct Controls;
+
+/// Tools that look into the GPU from inside the process, and do not expect to be interrupted: by a part of their library's name.
+const TOOLS: [&str; 3] = ["libsanitizer-collection", "libcuda-debugger", "libcudadebugger"];
+
+/// Whether the program may be interrupted: not under a debugger or a checker.
+pub(super) fn is_wanted() -> bool {
+    !TOOLS.iter().any(|tool| xsched_runtime::library::is_loaded(tool))
+}
+
+/// An object was made.
+pub(super) fn made(file: RawFd, head: &AllocHead) {
+    let held = HELD.get();
+    if held.objects.lock().is_ok_and(|mut objects| objects.add(file, head)) {
+        held.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// An object is gone.
+pub(super) fn gone(client: Handle, object: Handle) {
+    let held = HELD.get();
+    if held.objects.lock().is_ok_and(|mut objects| objects.remove(client, object)) {
+        held.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// The program has a context on this GPU.
+pub(crate) fn met(uuid: [u8; 16], key: &DeviceKey) {
+    let held = HELD.get();
+    let is_new = held.gpus.lock().is_ok_and(|mut gpus| gpus.insert(uuid, key.clone()).is_none());
+    if is_new {
+        held.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Held {
+    /// Asks the driver, where it was not asked before. Groups that do not answer are left out.
+    fn renew(&self, known: &mut Known) {
+        let groups = self.objects.lock().map(|objects| objects.groups()).unwrap_or_default();
+        let before = std::mem::take(&mut known.groups);
+        for group in groups {
+            let Group { file, client, subdevice, group, channels } = group;
+            // SAFETY: as long as the client is there its file is; a number that means another file by now is refused next.
+            let Ok(control) = Control::new(unsafe { BorrowedFd::borrow_raw(file) }) else { continue };
+            let uuid = known.uuids.get(&(client, subdevice)).copied();
+            let Ok(uuid) = uuid.map_or_else(|| control.uuid(client, subdevice), Ok) else { continue };
+            known.uuids.insert((client, subdevice), uuid);
+            let device = self.gpus.lock().ok().and_then(|gpus| gpus.get(&uuid).cloned());
+            let Some(device) = device else { continue };
+            let channels = Channels { device, client, subdevice, group, channels };
+            let slice =
+                before.iter().find(|(_, it, _)| (it.client, it.group) == (client, group)).map(|it| it.2);
+            let Ok(slice) = slice.map_or_else(|| control.slice(&channels), Ok) else { continue };
+            known.groups.push((file, channels, slice));
+        }
+    }
+}
+
+impl xsched_hal::Controls for Controls {
+    fn generation(&self) -> u64 {
+        HELD.get().generation.load(Ordering::Acquire)
+    }
+
+    fn remote(&self) -> Option<RemoteControl> {
+        let held = HELD.get();
+        let mut known = held.known.lock().ok()?;
+        held.renew(&mut known);
+        // One file goes with one client: that of the first group. Programs have one, for the library makes one.
+        let (file, first, _) = known.groups.first()?;
+        let of_first: Vec<Channels> =
+            known.groups.iter().filter(|it| it.1.client == first.client).map(|it| it.1.clone()).collect();
+        // SAFETY: as in `renew`.
+        let file = unsafe { BorrowedFd::borrow_raw(*file) }.try_clone_to_owned().ok()?;
+        Some(RemoteControl { kind: KIND, fds: vec![file], blob: encode(&of_first) })
+    }
+
+    fn rescue(&self) {
+        let Ok(known) = HELD.get().known.lock() else { return };
+        // Let go first, all of them: turns and modes are only about how fast they are.
+        for (file, channels, _) in &known.groups {
+            // SAFETY: as in `renew`.
+            if let Ok(control) = Control::new(unsafe { BorrowedFd::borrow_raw(*file) }) {
+                let _gone_if_it_fails = control.release(channels);
+            }
+        }
+        for (file, channels, slice) in &known.groups {
+            // SAFETY: as in `renew`.
+            if let Ok(control) = Control::new(unsafe { BorrowedFd::borrow_raw(*file) }) {
+                let _as_above = control.set_slice(channels, *slice);
+                let _as_above = control.set_mode(channels, Mode::ThreadBlock);
+            }
+        }
+    }
+}
