@@ -115,9 +115,16 @@ pub(crate) async fn check(
         ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
         ("cache-control", "no-store"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
     ] {
         response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
     }
+    // The page has one of its own.
+    response
+        .headers_mut()
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(axum::http::HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
 }
 

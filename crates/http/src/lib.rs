@@ -14,6 +14,7 @@ mod guard;
 mod listen;
 mod live;
 mod metrics;
+mod page;
 mod refusal;
 mod routes;
 mod snapshot;

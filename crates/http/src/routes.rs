@@ -5,6 +5,7 @@ use crate::asker::{Asker, Trouble};
 use crate::guard::{self, Bucket, Refusals};
 use crate::live::{Live, MOST_LISTENERS};
 use crate::metrics;
+use crate::page;
 use crate::refusal::Refusal;
 use crate::snapshot::{Policy, Snapshots};
 use crate::token::Token;
@@ -100,6 +101,7 @@ pub(crate) fn router(state: &State) -> Router {
         .route("/v1/hints", get(hints).put(set_hint))
         .route("/v1/events", get(events))
         .route("/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }))
+        .merge(page::routes())
         .layer(axum::middleware::from_fn_with_state(state.clone(), guard::check))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(state.clone())
