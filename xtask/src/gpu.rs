@@ -94,23 +94,16 @@ fn lay_out(folder: &Path) -> Result<()> {
         (release.join("cuda-suite"), "cuda-suite"),
     ];
     for (from, to) in parts {
-        copy(&from, &folder.join(to))?;
+        stage::copy(&from, &folder.join(to))?;
         // Debug information is most of it, and nobody debugs there.
         let _ = Command::new("strip").arg("--strip-debug").arg(folder.join(to)).status();
     }
     for entry in programs.read_dir().with_context(|| format!("reading {}", programs.display()))? {
         let from = entry?.path();
         let name = from.file_name().context("a file has a name")?;
-        copy(&from, &folder.join("programs").join(name))?;
+        stage::copy(&from, &folder.join("programs").join(name))?;
     }
     let link = folder.join("xsched/lib/xsched/libcuda.so");
     let _ = std::fs::remove_file(&link);
     std::os::unix::fs::symlink("libcuda.so.1", &link).with_context(|| format!("linking {}", link.display()))
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let folder = to.parent().context("a file has a folder")?;
-    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    std::fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
-    Ok(())
 }

@@ -51,7 +51,18 @@ enum Task {
     Tsan(sanitize::Args),
 }
 
+/// Benchmarks of XSched on this machine.
+#[derive(Parser)]
+#[command(name = "run")]
+struct Bundled {
+    #[command(flatten)]
+    bench: bench::Args,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
+    if bench::bundle::Bundle::here()?.is_some() {
+        return bench::run(&Bundled::parse().bench).map(|()| ExitCode::SUCCESS);
+    }
     match Task::parse() {
         Task::Asan(args) => sanitize::run(&sanitize::ADDRESS, &args).map(|tally| tally.close()),
         Task::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),

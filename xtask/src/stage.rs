@@ -117,6 +117,14 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Copies a file, into a folder that is made if it is missing.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().context("a file has a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    std::fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
 fn replace(from: &Path, to: &Path) -> Result<()> {
     renamed(to, |fresh| {
         std::fs::copy(from, fresh)

@@ -5,10 +5,13 @@
 
 mod crowd;
 mod endless;
+mod http;
 mod inside;
 mod member;
+mod operate;
 mod rival;
 mod soak;
+mod storm;
 mod wake;
 mod watched;
 
@@ -27,6 +30,10 @@ enum Task {
     Soak(soak::Args),
     /// A guest that has work all the time and is less urgent than others, so that somebody waits for them.
     Rival(rival::Args),
+    /// What a busy machine costs the server, and how soon an operator sees it.
+    Operate(operate::Args),
+    /// Who speaks HTTP badly, while `wake` measures.
+    Storm(storm::Args),
     /// What scheduling inside a process costs.
     Inside,
     /// The greedy program of `wake`, which starts it.
@@ -42,6 +49,8 @@ fn main() -> Result<()> {
         Task::Wake(args) => wake::run(&args),
         Task::Crowd(args) => crowd::run(&args),
         Task::Soak(args) => soak::run(&args),
+        Task::Operate(args) => operate::run(&args),
+        Task::Storm(args) => storm::run(&args),
         Task::Inside => inside::run(),
         Task::Rival(args) => rival::run(&args),
         Task::WakeGreedy(inherited) => wake::greedy::run(&inherited),

@@ -1,14 +1,18 @@
 //! Benchmarks, one file for each that is more than a command.
 //!
 //! Nothing is asserted: numbers of a busy machine are for reading. `--record` keeps those of a quiet one in
-//! `docs/results/`, where the text outside of the measured part is written by hand and stays.
+//! `docs/results/`, where the text outside of the measured part is written by hand and stays. Those that need neither cargo nor a
+//! driver also run elsewhere, out of a [`bundle`].
 
+pub(crate) mod bundle;
 mod gate;
 mod guest;
+mod host;
 mod inside;
 mod latency;
 mod launch;
 mod levelzero;
+mod operate;
 mod scale;
 mod shares;
 mod sim;
@@ -19,18 +23,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::demo::in_private;
 use crate::demo::process::{self, Process};
 use crate::demo::server::Server;
 use crate::stage;
+use bundle::Bundle;
 
 /// Measure XSched.
 #[derive(clap::Args)]
+#[command(arg_required_else_help = true)]
 pub(crate) struct Args {
+    /// Lay out a folder with what the benchmarks of `host` need, to copy to another machine: `DIR/run BENCHMARK` runs there.
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    bundle: Option<PathBuf>,
+    /// Put into docs/results what was recorded in such a folder.
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    take: Option<PathBuf>,
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
 }
 
 #[derive(clap::Subcommand)]
@@ -41,12 +53,16 @@ enum What {
     Gate,
     /// What a program under XSched pays: time at its start, memory, threads.
     Guest(guest::Options),
+    /// All that need neither cargo nor a driver, one after another.
+    Host(host::Options),
     /// What scheduling inside a process costs: submitted commands, decisions.
     Inside(inside::Options),
     /// From an urgent program's first launch to the greedy program's closed gate, against a bare wake of a process.
     Latency(latency::Options),
     /// An urgent and a greedy Level Zero program on the simulated device.
     Levelzero(levelzero::Options),
+    /// What a busy machine costs xserver, and how soon an operator sees it.
+    Operate(operate::Options),
     /// What xserver and a decision of it cost with 1,000 processes and 10,000 queues attached.
     Scale(scale::Options),
     /// How fast the simulator is with 100,000 queues and 10 million events.
@@ -62,13 +78,24 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the task.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    match &args.what {
+    match (&args.bundle, &args.take, &args.what) {
+        (Some(folder), ..) => bundle::lay_out(folder),
+        (_, Some(folder), _) => bundle::take(folder),
+        (_, _, Some(what)) => run_one(what),
+        (None, None, None) => bail!("say which benchmark, or --bundle DIR; --help lists them"),
+    }
+}
+
+fn run_one(what: &What) -> Result<()> {
+    match what {
         What::Launch(options) => launch::run(options),
         What::Gate => gate::run(),
         What::Guest(options) => guest::run(options),
+        What::Host(options) => host::run(options),
         What::Inside(options) => inside::run(options),
         What::Latency(options) => latency::run(options),
         What::Levelzero(options) => levelzero::run(options),
+        What::Operate(options) => operate::run(options),
         What::Scale(options) => scale::run(options),
         What::Sim(options) => sim::run(options),
         What::Soak(options) => soak::run(options),
@@ -86,14 +113,18 @@ struct Bench {
 }
 
 impl Bench {
-    /// Builds the stage, and `programs` of the workspace.
+    /// Builds the stage, and `programs` of the workspace; or finds them in the bundle that this runs out of.
     fn new(programs: &[&str]) -> Result<Self> {
         process::catch_interrupts()?;
+        let folder = tempfile::Builder::new().prefix("xsched-bench-").tempdir();
+        let folder = folder.context("creating a temporary folder")?;
+        if let Some(bundle) = Bundle::here()? {
+            bundle.has(programs)?;
+            return Ok(Self { stage: bundle.stage(), built: bundle.programs(), folder });
+        }
         eprintln!("building …");
         let built = stage::build(programs)?;
-        let stage = stage::stage()?;
-        let folder = tempfile::Builder::new().prefix("xsched-bench-").tempdir();
-        Ok(Self { stage, built, folder: folder.context("creating a temporary folder")? })
+        Ok(Self { stage: stage::stage()?, built, folder })
     }
 
     fn folder(&self) -> &Path {
@@ -102,7 +133,17 @@ impl Bench {
 
     /// An xserver of the bench's own.
     fn server(&self) -> Result<Server> {
-        Server::start(&self.stage, |command| in_private(command, self.folder()), self.folder())
+        self.server_with(|command| command)
+    }
+
+    /// The same with more on its command line.
+    fn server_with(&self, more: impl Fn(&mut Command) -> &mut Command) -> Result<Server> {
+        let settings = |command| {
+            let mut command = in_private(command, self.folder());
+            more(&mut command);
+            command
+        };
+        Server::start(&self.stage, settings, self.folder())
     }
 
     /// A program that was built, told of the server, or of a place where none is.
@@ -151,8 +192,15 @@ fn circumstances() -> Result<String> {
     ))
 }
 
-/// Puts `tables` between the two marks of a results file.
+/// Puts `tables` between the two marks of a results file; out of a bundle, beside it, for [`bundle::take`].
 fn record(name: &str, tables: &str) -> Result<()> {
+    match Bundle::here()? {
+        Some(bundle) => bundle.keep(name, tables),
+        None => put(name, tables),
+    }
+}
+
+fn put(name: &str, tables: &str) -> Result<()> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results")).join(name);
     let old = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let new = replaced(&old, tables).with_context(|| format!("{} has no marks", path.display()))?;

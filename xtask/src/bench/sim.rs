@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use super::bundle::Bundle;
 use super::{circumstances, record};
 use crate::stage;
 
@@ -31,8 +32,13 @@ const BETWEEN_MS: u32 = 1_786;
 
 /// Runs the benchmark.
 pub(super) fn run(options: &Options) -> Result<()> {
-    eprintln!("building …");
-    let xcli = stage::build(&["xcli"])?.join("xcli");
+    let xcli = match Bundle::here()? {
+        Some(bundle) => bundle.stage().join("bin/xcli"),
+        None => {
+            eprintln!("building …");
+            stage::build(&["xcli"])?.join("xcli")
+        }
+    };
     let folder = tempfile::tempdir().context("creating a temporary folder")?;
     let file = folder.path().join("workload.toml");
     std::fs::write(&file, workload(options.seconds)).context("writing the workload")?;
