@@ -128,6 +128,14 @@ impl Window {
         }
     }
 
+    /// The same where nobody minds how much is in flight, and only progress is to be seen: a mark is due when as many commands are without
+    /// one as there are marks pending. So `n` commands in flight cost about √2n marks, and however many they are, some show that they go on.
+    pub fn follow(&mut self, begun: u64, queue: &dyn HwQueue) {
+        if begun.saturating_sub(self.marked) >= (self.marks.len() as u64).max(1) {
+            self.mark(begun, queue);
+        }
+    }
+
     /// Puts a mark behind command number `begun`, the newest, on the thread that launched it. A queue that refuses the mark goes without.
     pub fn mark(&mut self, begun: u64, queue: &dyn HwQueue) {
         if begun > self.marked && std::mem::take(&mut self.is_tailed) {
@@ -450,6 +458,30 @@ mod tests {
         run.done(run.launched);
         run.window.look(run.launched, run.now);
         assert_eq!(run.window.completed(), run.launched);
+    }
+
+    #[test]
+    fn a_queue_that_is_only_followed_has_few_marks_and_shows_progress() {
+        let mut run = Run::new();
+        for _ in 0..1000 {
+            run.launched += 1;
+            run.queue.1.store(run.launched, Ordering::Relaxed);
+            run.window.follow(run.launched, &run.queue);
+        }
+        assert!(run.window.marks.len() <= 46, "{:?}", run.window);
+        for done in (100..=900).step_by(100) {
+            run.done(done);
+            assert!(
+                run.window.look(run.launched, run.now),
+                "nothing to be seen between {} and {done}",
+                done - 100
+            );
+        }
+        // What is launched alone is marked at once.
+        run.window.all_done(run.launched, SETTINGS, run.now);
+        run.launched += 1;
+        run.window.follow(run.launched, &run.queue);
+        assert!(run.window.has_mark_behind(run.launched));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use xsched_queue::gate::{Epoch, GateState, GateWord};
 use xsched_queue::window::{Admission, Settings, Window};
 
 mod closed;
+mod end;
 mod own;
 
 pub(crate) use own::Control;
@@ -74,8 +75,9 @@ pub struct Queue {
 struct Inner {
     hw: Option<Arc<dyn HwQueue>>,
     window: Window,
-    /// The snapshot at which the watcher looked last.
+    /// The snapshot at which the end was looked for last, and how many looks in a row have found all done: see `end`.
     watched: Option<Snapshot>,
+    found_done: u32,
 }
 
 /// A launch that has returned from the driver.
@@ -414,6 +416,8 @@ impl Queue {
             Some(hw) if !hw.has_tail() && (gate.is_awaited() || !gate.is_windowed()) => {
                 window.mark(then.begun(), &**hw)
             }
+            // Nobody minds how much is in flight: what is asked for is whether it moves on.
+            Some(hw) if gate.is_awaited() && !gate.is_windowed() => window.follow(then.begun(), &**hw),
             Some(hw) if !gate.is_free() => window.launched(then.begun(), &**hw, self.settings()),
             _ => {}
         });
@@ -427,44 +431,6 @@ impl Queue {
 
     pub(crate) fn flush(&'static self) {
         self.with(|inner| inner.hw.as_ref().map(|hw| hw.flush()));
-    }
-
-    /// The watcher's look: finds out whether the queue is idle if nobody else does. Returns whether it should look again.
-    pub(crate) fn watch(&'static self) -> bool {
-        self.snapshot().is_ready() && self.gate_state().is_awaited() && self.find_end(false)
-    }
-
-    /// Looks at the device whether all is complete that was launched. Returns whether the queue still has work, as far as is known. A mark is put
-    /// only behind a queue that did not move since the last look, or at once.
-    fn find_end(&'static self, at_once: bool) -> bool {
-        let now = self.snapshot();
-        if now.inside() != 0 {
-            return true;
-        }
-        // Waits for the lock: the watcher has nothing that others could wait for. A callback might.
-        let inner = if thread::may_wait() { self.inner.lock().ok() } else { self.inner.try_lock().ok() };
-        let Some(inner) = inner else { return true };
-        let completed = self.with_locked(inner, |Inner { hw, window, watched }| {
-            // The slot may have begun another life meanwhile.
-            if self.snapshot() != now {
-                return Some(0);
-            }
-            let hw = hw.as_ref()?;
-            if (at_once || *watched == Some(now)) && !window.has_mark_behind(now.begun()) {
-                window.tail(now.begun(), &**hw);
-                let _ = hw.flush();
-            }
-            *watched = Some(now);
-            window.look(now.begun(), clock());
-            Some(window.completed())
-        });
-        let Some(Some(completed)) = completed else { return false };
-        self.slot.completed.fetch_max(completed, Ordering::AcqRel);
-        if completed == now.begun() {
-            self.synced(now);
-            return false;
-        }
-        true
     }
 
     /// The same as [`Queue::with`], for a thread of ours that nobody waits for inside the vendor's library: waits for the lock.

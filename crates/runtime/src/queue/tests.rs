@@ -340,6 +340,71 @@ fn the_watcher_finds_out_that_a_queue_is_idle_whose_program_does_not_wait() {
     guest.open_for_good();
 }
 
+/// Launches, with a mark behind it as if others waited; there is no watcher that looks on its own.
+fn launch_marked(queue: &'static Queue) {
+    launch(queue);
+    let begun = queue.snapshot().begun();
+    queue.with(|Inner { hw, window, .. }| window.mark(begun, &**hw.as_ref().unwrap())).unwrap();
+}
+
+#[test]
+fn all_is_done_for_a_moment_between_two_launches_then_the_queue_is_not_idle_until_it_stands_still() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    for _ in 0..end::MOVING {
+        launch_marked(queue);
+        assert!(queue.find_end(false), "it moved since the last look");
+        assert!(queue.snapshot().is_ready());
+        assert_eq!(
+            queue.slot.completed.load(Ordering::SeqCst),
+            queue.snapshot().begun(),
+            "but progress is said"
+        );
+    }
+    assert!(!queue.find_end(false));
+    assert!(!queue.snapshot().is_ready());
+}
+
+#[test]
+fn look_after_look_finds_nothing_to_do_then_a_queue_that_moves_is_idle_in_between_until_it_has_work_again() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    let is_idle = || {
+        launch_marked(queue);
+        !queue.find_end(false)
+    };
+    assert!((0..end::MOVING).all(|_| !is_idle()));
+    assert!((0..end::MOVING).all(|_| is_idle()), "it would keep others out for ever");
+    native.done.store(0, Ordering::SeqCst);
+    assert!(!is_idle());
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    assert!((0..end::MOVING).all(|_| !is_idle()), "what was seen before counts no more");
+}
+
+#[test]
+fn asked_at_once_then_a_queue_that_has_just_moved_is_idle_too() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    launch(queue);
+    assert!(!queue.look_at_device());
+    assert!(!queue.snapshot().is_ready());
+}
+
+#[test]
+fn awaited_and_not_windowed_then_few_launches_are_marked() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    (0..1000).for_each(|_| launch(queue));
+    // And the watcher's own, each time that it finds the queue where it was.
+    let marks = native.marks.load(Ordering::SeqCst);
+    assert!((1..=100).contains(&marks), "{marks}");
+    guest.open_for_good();
+}
+
 #[test]
 fn once_the_end_of_the_process_has_begun_no_server_closes_a_gate() {
     let guest = guest();
