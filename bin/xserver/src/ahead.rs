@@ -60,11 +60,11 @@ mod tests {
         let mut hints = Hints::default();
         hints.set(Hint::new(HintKind::Priority, priority).unwrap());
         let (layout, epoch) = (LAYOUT, Epoch::FIRST);
-        let hello = Hello { layout, epoch, program: "test".into(), group: None, hints, control: None };
+        let hello = Hello { layout, epoch, program: "test".into(), group: None, hints };
         let page = GuestPage::map(shared.fd().unwrap()).unwrap();
         let client = guests.new_client();
         let who = Credentials { pid: 1, uid: 1, gid: 1, groups: vec![] };
-        guests.join(client, client.0, who, Newcomer { hello, page, control: None }, NOW);
+        guests.join(client, client.0, who, Newcomer { hello, page }, NOW);
         guests.read_page(client, NOW).unwrap();
         guests.turn(NOW);
         (client, shared)

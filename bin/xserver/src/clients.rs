@@ -35,8 +35,8 @@ pub(crate) struct Guest {
     /// By slot, as far as slots may be read.
     slots: Vec<Option<Known>>,
     asked_to_look: Option<Time>,
-    /// Lent for the time of the attachment.
-    _control: Option<Control>,
+    /// What its device queues can be stopped by.
+    pub(crate) lent: Option<Control>,
 }
 
 /// A queue that the scheduler was told of.
@@ -65,7 +65,7 @@ impl fmt::Display for Guest {
 
 impl Guest {
     pub(crate) fn new(link: u32, credentials: Credentials, group: GroupId, newcomer: Newcomer) -> Guest {
-        let Newcomer { hello, page, control } = newcomer;
+        let Newcomer { hello, page } = newcomer;
         Guest {
             link,
             credentials,
@@ -81,7 +81,7 @@ impl Guest {
             devices: Vec::new(),
             slots: Vec::new(),
             asked_to_look: None,
-            _control: control,
+            lent: None,
         }
     }
 

@@ -18,7 +18,7 @@ use xsched_core::id::IdMap;
 use xsched_core::{ClientId, DeviceId, DeviceKey, Event, HintSource, QueueId, Time};
 use xsched_ipc::page::{Edge, EdgeKind, Slot};
 use xsched_ipc::peer::Credentials;
-use xsched_ipc::server::Newcomer;
+use xsched_ipc::server::{Control, Newcomer};
 use xsched_sched::Scheduler;
 
 /// All guests, and the scheduler.
@@ -130,6 +130,13 @@ impl Guests {
             if !guest.is_unlogged {
                 tracing::info!("{client} {guest} shares something with group {to}, and is in it now");
             }
+        }
+    }
+
+    /// The guest lends something in place of what it lent before.
+    pub(crate) fn take_loan(&mut self, client: ClientId, lent: Option<Control>) {
+        if let Some(guest) = self.table.get_mut(&client) {
+            guest.lent = lent;
         }
     }
 

@@ -29,8 +29,10 @@ const FILES_OF_A_LINK: usize = 2;
 pub(crate) struct Link {
     pub(crate) connection: Connection,
     pub(crate) role: Role,
-    /// Files that it keeps open here.
+    /// Files that it keeps open here ...
     files: usize,
+    /// ... and of these, how many it has lent.
+    lent: usize,
 }
 
 /// What it is.
@@ -115,8 +117,10 @@ impl Links {
             return Err(reason);
         }
         self.fresh += 1;
-        self.table
-            .insert(number, Link { connection, role: Role::Fresh { since: now }, files: FILES_OF_A_LINK });
+        self.table.insert(
+            number,
+            Link { connection, role: Role::Fresh { since: now }, files: FILES_OF_A_LINK, lent: 0 },
+        );
         Ok(())
     }
 
@@ -130,6 +134,18 @@ impl Links {
         let Some(link) = self.table.get_mut(&number) else { return Ok(()) };
         self.files.take(link.connection.credentials().uid, count)?;
         link.files += count;
+        Ok(())
+    }
+
+    /// The link keeps so many lent files open, in place of those that it had lent before. The error says why it may not.
+    pub(crate) fn lend_files(&mut self, number: u32, count: usize) -> Result<(), String> {
+        let Some(link) = self.table.get_mut(&number) else { return Ok(()) };
+        let uid = link.connection.credentials().uid;
+        // Both are open for a moment.
+        self.files.take(uid, count)?;
+        self.files.put_back(uid, link.lent);
+        link.files = link.files + count - link.lent;
+        link.lent = count;
         Ok(())
     }
 
@@ -253,10 +269,17 @@ mod tests {
         add(&mut links).unwrap();
         links.take_files(1, most - 2).unwrap();
         assert!(add(&mut links).unwrap_err().contains("too many open files"));
-        assert!(links.take_files(1, 1).is_err());
+        assert!(links.take_files(1, 1).is_err() && links.lend_files(1, 1).is_err());
         links.remove(1, &poller).unwrap();
         (0..most / FILES_OF_A_LINK).for_each(|_| add(&mut links).unwrap());
         assert!(add(&mut links).is_err());
+        let last = links.numbers().into_iter().max().unwrap();
+        links.remove(last, &poller).unwrap();
+        let number = links.numbers().into_iter().min().unwrap();
+        for lent in [2, 0, 1, 1, 0, 2] {
+            links.lend_files(number, lent).unwrap();
+            assert_eq!(links.files.taken(), most - FILES_OF_A_LINK + lent);
+        }
         links.numbers().into_iter().for_each(|number| drop(links.remove(number, &poller)));
         assert_eq!((links.files.taken(), links.quota.taken(), links.has_fresh()), (0, 0, false));
     }

@@ -226,6 +226,14 @@ impl Server {
             (Ok(Some(Message::Bond(what))), Role::Guest { client, .. }) => {
                 self.guests.bond(*client, what, time);
             }
+            (Ok(Some(Message::Lend(lent))), Role::Guest { client, .. }) => {
+                let client = *client;
+                let files = lent.as_ref().map_or(0, |lent| lent.remote.fds.len());
+                match self.links.lend_files(number, files) {
+                    Ok(()) => self.guests.take_loan(client, lent),
+                    Err(reason) => self.drop_link(number, &reason, time),
+                }
+            }
             (Ok(Some(_)), _) => self.drop_link(number, "it sent what is not expected of it", time),
             (Err(Error::Closed), _) => self.drop_link(number, CLOSED, time),
             (Err(Error::Version { theirs }), _) => {
@@ -306,9 +314,8 @@ impl Server {
         if self.guests.table.len() >= MOST_GUESTS {
             return Err(Error::Refused(format!("{MOST_GUESTS} processes are attached already")));
         }
-        let lent = newcomer.control.as_ref().map_or(0, |control| control.remote.fds.len());
-        // Its doorbell, and what it lends.
-        self.links.take_files(number, 1 + lent).map_err(Error::Refused)?;
+        // Its doorbell.
+        self.links.take_files(number, 1).map_err(Error::Refused)?;
         let Some(link) = self.links.get(number) else { return Ok(None) };
         let who = link.connection.credentials();
         let (hints, asked) = self.rights.clamp(who, newcomer.hello.hints);

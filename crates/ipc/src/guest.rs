@@ -19,7 +19,6 @@ use xsched_queue::gate::Epoch;
 
 pub use crate::heartbeat::{Heartbeat, now};
 pub use crate::memory::SharedPage;
-pub use xsched_hal::RemoteControl;
 
 /// How a guest introduces itself.
 #[derive(Debug)]
@@ -32,8 +31,6 @@ pub struct Hello {
     pub group: Option<String>,
     /// What all its queues start with.
     pub hints: Hints,
-    /// For a server that stops device queues itself; lent for this connection.
-    pub control: Option<RemoteControl>,
 }
 
 /// An attachment to a server. Dropping it parts from the server, which forgets the guest at once.
@@ -90,8 +87,7 @@ fn attach_by(
 ) -> Result<Session, Error> {
     // Before anything is sent: files of devices are not for everybody.
     let server = trusted(Credentials::of(socket.as_fd())?, deadline.path)?;
-    let (message, fds) = hello.to_wire(page)?;
-    let session = socket::send(socket.as_fd(), &message, &fds, deadline)
+    let session = socket::send(socket.as_fd(), &hello.to_packet(), &[page.fd()?], deadline)
         .and_then(|()| welcome(socket.as_fd(), deadline))
         .and_then(|(client, doorbell, heartbeat)| {
             let number = |fd| Number::new(fd).map_err(Error::system("fstat"));
@@ -132,8 +128,16 @@ impl Session {
         self.socket().is_some_and(|socket| socket::try_send(socket, &packet, &[]).is_ok_and(|sent| sent))
     }
 
+    /// Lends the server what it can stop this process's device queues by, in place of what was lent before; nothing takes that back. The kind is not 0, and
+    /// there are [`wire::MAX_FDS`] fds and [`wire::MAX_BLOB`] bytes at most. The server is a trusted one, or there were no session. Never waits; whether there was room for it.
+    pub fn lend(&self, loan: Option<(u32, &[BorrowedFd<'_>], &[u8])>) -> bool {
+        let (kind, fds, blob) = loan.unwrap_or_default();
+        let packet = wire::Loan { kind, fds: fds.len(), blob: blob.to_vec() }.to_packet();
+        self.socket().is_some_and(|socket| socket::try_send(socket, &packet, fds).is_ok_and(|sent| sent))
+    }
+
     /// Becomes readable when the server has something to say, and hangs up when it is gone; see [`Session::poll`]. Only
-    /// [`Session::bond`] and [`Session::give`] send on it after the hello. `None` if the program has closed it.
+    /// [`Session::bond`], [`Session::give`] and [`Session::lend`] send on it after the hello. `None` if the program has closed it.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.get()
     }
@@ -178,26 +182,15 @@ impl Drop for Session {
 }
 
 impl Hello {
-    fn to_wire<'a>(&'a self, page: &'a SharedPage) -> Result<(Vec<u8>, Vec<BorrowedFd<'a>>), Error> {
-        let mut fds = vec![page.fd()?];
-        fds.extend(self.control.iter().flat_map(|control| &control.fds).map(AsFd::as_fd));
-        let blob_length = self.control.as_ref().map_or(0, |control| control.blob.len());
-        if fds.len() > wire::MAX_FDS || blob_length > wire::MAX_BLOB {
-            return Err(Error::TooLong { length: blob_length });
-        }
-        let message = wire::Hello {
+    fn to_packet(&self) -> Vec<u8> {
+        let hello = wire::Hello {
             layout: crate::page::LAYOUT,
             epoch: self.epoch,
             program: if self.program.is_empty() { "?".into() } else { self.program.clone() },
             group: self.group.clone().filter(|group| !group.is_empty()),
             hints: self.hints,
-            control: self.control.as_ref().map(|control| wire::Control {
-                kind: control.kind,
-                fds: control.fds.len(),
-                blob: control.blob.clone(),
-            }),
         };
-        Ok((message.to_packet(), fds))
+        hello.to_packet()
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Message {
     Bond(Vec<u8>),
     /// To have other hints than before.
     Hints(wire::ProgramHints),
+    /// To be stopped by this and nothing else.
+    Lend(Option<Control>),
 }
 
 /// Who wants to be scheduled.
@@ -60,14 +62,12 @@ pub struct Newcomer {
     pub hello: wire::Hello,
     /// Its page.
     pub page: GuestPage,
-    /// What it hands over.
-    pub control: Option<Control>,
 }
 
-/// A remote control that a guest lends for the time of its attachment.
+/// A remote control that a guest lends for the time of its attachment, or until it lends another.
 #[derive(Debug)]
 pub struct Control {
-    /// The control; its fds stay here.
+    /// The control; its fds stay here. They may be of any file.
     pub remote: RemoteControl,
 }
 
@@ -172,6 +172,7 @@ impl Connection {
             Kind::Request if fds.0.is_empty() => Message::Request(Request::parse(body)?),
             Kind::Bond if fds.0.is_empty() => Message::Bond(wire::bond(body)?.to_vec()),
             Kind::Hints if fds.0.is_empty() => Message::Hints(wire::ProgramHints::parse(body)?),
+            Kind::Lend => Message::Lend(loan(body, fds)?),
             Kind::Request | Kind::Bond | Kind::Hints => {
                 return Err(Garbage::Field("the number of fds").into());
             }
@@ -231,28 +232,31 @@ impl AsFd for Connection {
     }
 }
 
-fn hello(body: &[u8], mut fds: Strange) -> Result<Message, Error> {
+fn hello(body: &[u8], fds: Strange) -> Result<Message, Error> {
     // Before anything else, for the rest of the hello may differ with the layout.
     let layout = body.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes));
     if let Some(theirs) = layout.filter(|layout| *layout != crate::page::LAYOUT) {
         return Err(Error::Layout { theirs });
     }
     let hello = wire::Hello::parse(body)?;
-    let Some(page) = fds.0.first() else { return Err(Garbage::Field("the number of fds").into()) };
-    if fds.0.len() - 1 != hello.control.as_ref().map_or(0, |control| control.fds) {
-        return Err(Garbage::Field("the number of fds").into());
-    }
+    let [page] = fds.0.as_slice() else { return Err(Garbage::Field("the number of fds").into()) };
     let page = GuestPage::map(page.as_fd())?;
-    let control = hello.control.as_ref().map(|control| Control {
-        remote: RemoteControl { kind: control.kind, fds: fds.0.split_off(1), blob: control.blob.clone() },
-    });
     match page.gates().iter().map(|gate| gate.state().epoch()).find(|epoch| *epoch != hello.epoch) {
         Some(epoch) => {
             let (gate, hello) = (epoch.number(), hello.epoch.number());
             Err(Error::BadPage(format!("a gate carries epoch {gate} and the hello says {hello}")))
         }
-        None => Ok(Message::Hello(Box::new(Newcomer { hello, page, control }))),
+        None => Ok(Message::Hello(Box::new(Newcomer { hello, page }))),
     }
+}
+
+fn loan(body: &[u8], mut fds: Strange) -> Result<Option<Control>, Error> {
+    let loan = wire::Loan::parse(body)?;
+    if fds.0.len() != loan.fds {
+        return Err(Garbage::Field("the number of fds").into());
+    }
+    let remote = RemoteControl { kind: loan.kind, fds: std::mem::take(&mut fds.0), blob: loan.blob };
+    Ok((loan.kind != 0).then_some(Control { remote }))
 }
 
 /// A socket with this mode at `path`. It has the mode before it has the path: whoever may write to the folder could put a link to

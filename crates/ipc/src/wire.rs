@@ -10,15 +10,15 @@ use xsched_queue::gate::Epoch;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything behind the header, the page's layout apart.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// The largest packet, in bytes.
 pub const MAX_PACKET: usize = 64 * 1024;
 /// File descriptors that come with one packet at most; the kernel closes what is more.
 pub const MAX_FDS: usize = 16;
 /// The longest program or group name, in bytes.
 pub const MAX_NAME: usize = 255;
-/// The longest blob of a remote control, in bytes.
-pub const MAX_BLOB: usize = 4096;
+/// The longest blob of a loan, in bytes.
+pub const MAX_BLOB: usize = 32 * 1024;
 /// The longest name of something that processes share, in bytes; the shortest has one.
 pub const MAX_BOND: usize = 128;
 
@@ -26,7 +26,7 @@ pub const MAX_BOND: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub enum Kind {
-    /// Guest to server, first: a [`Hello`], with the page's fd and those of the remote control.
+    /// Guest to server, first: a [`Hello`], with the page's fd.
     Hello = 1,
     /// Server to guest: a [`Welcome`], with the doorbell's and the heartbeat's fd.
     Welcome = 2,
@@ -44,6 +44,8 @@ pub enum Kind {
     Bond = 8,
     /// Guest to server: what its program gave all its queues, or one; a [`ProgramHints`].
     Hints = 9,
+    /// Guest to server: what it lends from now on, in place of what it lent before; a [`Loan`], with its fds.
+    Lend = 10,
 }
 
 /// A guest introduces itself.
@@ -59,14 +61,13 @@ pub struct Hello {
     pub group: Option<String>,
     /// What all its queues start with.
     pub hints: Hints,
-    /// The remote control that comes along, its fds behind the page's.
-    pub control: Option<Control>,
 }
 
-/// A `hal::RemoteControl` as it stands in a packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Control {
-    /// Who can read it.
+/// A `hal::RemoteControl` as it stands in a packet: what the guest's device queues can be stopped by from outside. It holds for the time of the attachment, or
+/// until the next loan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loan {
+    /// Who can read it; 0 for nothing, which takes back what was lent.
     pub kind: u32,
     /// How many fds belong to it.
     pub fds: usize,
@@ -138,6 +139,7 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
         7 => Some(Kind::Limits),
         8 => Some(Kind::Bond),
         9 => Some(Kind::Hints),
+        10 => Some(Kind::Lend),
         _ => None,
     };
     match kind {
@@ -163,7 +165,6 @@ impl Hello {
     /// As a packet. Names that are too long are cut, characters in them that cannot be shown become `?`.
     pub fn to_packet(&self) -> Vec<u8> {
         let (program, group) = (name(&self.program), self.group.as_deref().map(name));
-        let blob = self.control.as_ref().map(|control| control.blob.as_slice()).unwrap_or_default();
         let hints = hint_entries(&self.hints);
         let fixed = HelloFixed {
             layout: self.layout,
@@ -171,14 +172,12 @@ impl Hello {
             program: program.len() as u32,
             group: group.as_ref().map_or(NONE, |group| group.len() as u32),
             hints: hints.len() as u32,
-            control: self.control.as_ref().map_or(NONE, |control| control.fds as u32),
-            control_kind: self.control.as_ref().map_or(0, |control| control.kind),
-            blob: blob.len() as u32,
+            zero: 0,
         };
         let group = group.unwrap_or_default();
         packet(
             Kind::Hello,
-            &[fixed.as_bytes(), hints.as_bytes(), program.as_bytes(), group.as_bytes(), blob].concat(),
+            &[fixed.as_bytes(), hints.as_bytes(), program.as_bytes(), group.as_bytes()].concat(),
         )
     }
 
@@ -193,21 +192,10 @@ impl Hello {
             NONE => None,
             length => Some(take_name(&mut rest, length, "the group's name")?),
         };
-        let blob = take(&mut rest, fixed.blob, MAX_BLOB, "the remote control's blob")?;
-        let control = match fixed.control {
-            NONE if fixed.control_kind != 0 || !blob.is_empty() => {
-                return Err(Garbage::Field("the remote control"));
-            }
-            NONE => None,
-            fds if fds as usize >= MAX_FDS => {
-                return Err(Garbage::Field("the remote control's number of fds"));
-            }
-            fds => Some(Control { kind: fixed.control_kind, fds: fds as usize, blob: blob.to_vec() }),
-        };
-        if !rest.is_empty() {
+        if !rest.is_empty() || fixed.zero != 0 {
             return Err(Garbage::Field("the hello's length"));
         }
-        Ok(Hello { layout: fixed.layout, epoch, program, group, hints, control })
+        Ok(Hello { layout: fixed.layout, epoch, program, group, hints })
     }
 }
 
@@ -252,6 +240,30 @@ impl ProgramHints {
     }
 }
 
+impl Loan {
+    /// As a packet.
+    pub fn to_packet(&self) -> Vec<u8> {
+        let (fds, blob) = (self.fds as u32, self.blob.len() as u32);
+        let fixed = LoanFixed { kind: self.kind, fds, blob, zero: 0 };
+        packet(Kind::Lend, &[fixed.as_bytes(), &self.blob].concat())
+    }
+
+    /// Reads the body of a packet.
+    pub fn parse(body: &[u8]) -> Result<Loan, Garbage> {
+        let (fixed, mut rest) =
+            LoanFixed::read_from_prefix(body).map_err(|_| Garbage::Field("the loan's length"))?;
+        let blob = take(&mut rest, fixed.blob, MAX_BLOB, "the loan's blob")?;
+        if !rest.is_empty() || fixed.zero != 0 {
+            return Err(Garbage::Field("the loan's length"));
+        }
+        let fds = fixed.fds as usize;
+        if fds > MAX_FDS || fixed.kind == 0 && (fds > 0 || !blob.is_empty()) {
+            return Err(Garbage::Field("the loan's number of fds"));
+        }
+        Ok(Loan { kind: fixed.kind, fds, blob: blob.to_vec() })
+    }
+}
+
 impl LimitsBody {
     /// As a packet.
     pub fn to_packet(limits: Limits) -> Vec<u8> {
@@ -275,7 +287,7 @@ impl LimitsBody {
 }
 
 const MAGIC: u32 = u32::from_le_bytes(*b"XSch");
-/// Length of a text, or count of fds, of something that is not there.
+/// Length of a text that is not there.
 const NONE: u32 = u32::MAX;
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -294,9 +306,16 @@ struct HelloFixed {
     program: u32,
     group: u32,
     hints: u32,
-    control: u32,
-    control_kind: u32,
+    zero: u32,
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct LoanFixed {
+    kind: u32,
+    fds: u32,
     blob: u32,
+    zero: u32,
 }
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -371,18 +390,13 @@ mod tests {
         hints.set(Hint::new(HintKind::Priority, -5).unwrap());
         hints.set(Hint::new(HintKind::Deadline, 77).unwrap());
         Hello {
-            layout: 1,
-            epoch: Epoch::FIRST,
-            program: "hash cät".into(),
-            group: Some("job".into()),
-            hints,
-            control: Some(Control { kind: 3, fds: 2, blob: vec![1, 2, 3] }),
+            layout: 1, epoch: Epoch::FIRST, program: "hash cät".into(), group: Some("job".into()), hints
         }
     }
 
     #[test]
     fn a_hello_reads_back() {
-        let bare = Hello { group: None, control: None, hints: Hints::default(), ..hello() };
+        let bare = Hello { group: None, hints: Hints::default(), ..hello() };
         for hello in [hello(), bare] {
             let packet = hello.to_packet();
             let (kind, body) = open(&packet).unwrap();
@@ -402,6 +416,31 @@ mod tests {
         }
         let beyond = HintsFixed { slot: 1 << 16, generation: 0, count: 0, zero: 0 };
         assert_eq!(ProgramHints::parse(beyond.as_bytes()), Err(Garbage::Field("the hints' slot")));
+    }
+
+    #[test]
+    fn a_loan_reads_back_and_what_is_not_such_is_refused() {
+        let loan = Loan { kind: 3, fds: 2, blob: vec![1, 2, 3] };
+        for loan in [loan.clone(), Loan { fds: MAX_FDS, blob: vec![7; MAX_BLOB], ..loan }, Loan::default()] {
+            let packet = loan.to_packet();
+            let (kind, body) = open(&packet).unwrap();
+            assert_eq!((kind, Loan::parse(body)), (Kind::Lend, Ok(loan)));
+            assert!((0..body.len()).all(|length| Loan::parse(&body[..length]).is_err()));
+            assert!(Loan::parse(&[body, &[0]].concat()).is_err());
+        }
+        for wrong in [
+            Loan { kind: 3, fds: MAX_FDS + 1, blob: vec![] },
+            Loan { kind: 3, fds: 1, blob: vec![7; MAX_BLOB + 1] },
+            Loan { kind: 0, fds: 1, blob: vec![] },
+            Loan { kind: 0, fds: 0, blob: vec![1] },
+        ] {
+            assert!(
+                Loan::parse(open(&wrong.to_packet()).unwrap().1).is_err(),
+                "{} {}",
+                wrong.kind,
+                wrong.fds
+            );
+        }
     }
 
     #[test]
@@ -455,6 +494,7 @@ mod tests {
             let _ = Welcome::parse(&bytes);
             let _ = LimitsBody::parse(&bytes);
             let _ = ProgramHints::parse(&bytes);
+            let _ = Loan::parse(&bytes);
             let _ = reason(&bytes);
         }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use xsched_core::{ClientId, Hints, Time};
 use xsched_ipc::control::{self, Reply, Request};
-use xsched_ipc::guest::{self, Hello, Link, RemoteControl, SharedPage};
+use xsched_ipc::guest::{self, Hello, Link, SharedPage};
 use xsched_ipc::page::{Edge, EdgeKind};
 use xsched_ipc::server::{Connection, Listener, Message, Newcomer, Pulse, doorbell};
 use xsched_ipc::{Error, wire};
@@ -21,8 +21,8 @@ fn socket() -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
-fn hello(control: Option<RemoteControl>) -> Hello {
-    Hello { epoch: Epoch::FIRST, program: "p".into(), group: None, hints: Hints::default(), control }
+fn hello() -> Hello {
+    Hello { epoch: Epoch::FIRST, program: "p".into(), group: None, hints: Hints::default() }
 }
 
 /// A page of epoch 1.
@@ -79,16 +79,12 @@ fn a_guest_attaches_and_both_see_page_doorbell_and_heartbeat() {
     let (_directory, path) = socket();
     let listener = Listener::bind(&path, true).unwrap();
     let page = page();
-    let (read, _write) = rustix::pipe::pipe().unwrap();
-    let control = RemoteControl { kind: 7, fds: vec![read], blob: vec![1, 2] };
     std::thread::scope(|scope| {
-        let guest = scope.spawn(|| guest::connect(&path, &page, &hello(Some(control)), PATIENCE).unwrap());
+        let guest = scope.spawn(|| guest::connect(&path, &page, &hello(), PATIENCE).unwrap());
         let (connection, message) = hear(&listener);
         let Ok(Message::Hello(newcomer)) = message else { panic!() };
-        let Newcomer { hello, page: mapped, control } = *newcomer;
+        let Newcomer { hello, page: mapped } = *newcomer;
         assert_eq!((hello.program.as_str(), hello.epoch), ("p", Epoch::FIRST));
-        let control = control.as_ref().map(|c| (c.remote.kind, c.remote.fds.len(), c.remote.blob.clone()));
-        assert_eq!(control, Some((7, 1, vec![1, 2])));
         assert_eq!(connection.credentials().pid, std::process::id());
         assert!(connection.pidfd().is_some());
         let (pulse, bell) = (Pulse::create().unwrap(), doorbell().unwrap());
@@ -111,6 +107,15 @@ fn a_guest_attaches_and_both_see_page_doorbell_and_heartbeat() {
         assert!(!mapped.ring.drain(|word| seen.extend(Edge::from_word(word))));
         assert_eq!(seen, [edge]);
 
+        let (read, _write) = rustix::pipe::pipe().unwrap();
+        for loan in [Some((7, &[read.as_fd()][..], &[1, 2][..])), None] {
+            assert!(session.lend(loan));
+            let Message::Lend(lent) = wait(|| connection.receive().unwrap()) else { panic!() };
+            let lent =
+                lent.as_ref().map(|lent| (lent.remote.kind, lent.remote.fds.len(), &*lent.remote.blob));
+            assert_eq!(lent, loan.map(|(kind, fds, blob)| (kind, fds.len(), blob)));
+        }
+
         assert_eq!(session.poll(), Link::Up);
         connection.refuse("enough");
         assert_eq!(session.poll(), Link::Down(Some("enough".into())));
@@ -125,7 +130,7 @@ fn a_frozen_server_costs_no_more_than_the_patience() {
     let listener = Listener::bind(&path, true).unwrap();
     let page = page();
     let start = Instant::now();
-    let error = guest::connect(&path, &page, &hello(None), Duration::from_millis(50)).unwrap_err();
+    let error = guest::connect(&path, &page, &hello(), Duration::from_millis(50)).unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
     let mut waiting = vec![];
     while let Ok(connection) = control::connect(&path, Duration::from_millis(50)) {
@@ -136,7 +141,7 @@ fn a_frozen_server_costs_no_more_than_the_patience() {
     assert!(error.to_string().contains("a connection within 50ms"), "{error}");
     assert!(start.elapsed() < PATIENCE);
     drop(listener);
-    let error = guest::connect(&path, &page, &hello(None), PATIENCE).unwrap_err();
+    let error = guest::connect(&path, &page, &hello(), PATIENCE).unwrap_err();
     assert!(matches!(error, Error::NoServer { .. }), "{error}");
 }
 
@@ -159,7 +164,7 @@ fn a_hello_that_failed_leaves_gates_that_its_server_cannot_close() {
     let (_directory, path) = socket();
     let listener = Listener::bind(&path, true).unwrap();
     let page = page();
-    let error = guest::connect(&path, &page, &hello(None), Duration::from_millis(20)).unwrap_err();
+    let error = guest::connect(&path, &page, &hello(), Duration::from_millis(20)).unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{error}");
     assert!(page.page().gates().iter().all(|gate| gate.state().epoch() != Epoch::FIRST));
     // The server thaws and hears of it.
@@ -207,7 +212,6 @@ fn what_is_not_a_hello_is_refused_by_name() {
         program: "p".into(),
         group: None,
         hints: Hints::default(),
-        control: None,
     };
     let good = hello.to_packet();
     let mut version = good.clone();
@@ -222,6 +226,9 @@ fn what_is_not_a_hello_is_refused_by_name() {
     let many: Vec<OwnedFd> = (0..20).map(|_| file()).collect();
     assert!(matches!(refusal_of(&good, &many), Error::Garbage(_)), "more fds than any packet has");
     assert!(matches!(refusal_of(b"hello", &[]), Error::Garbage(_)));
+    let loan = wire::Loan { kind: 7, fds: 1, blob: vec![] }.to_packet();
+    assert!(matches!(refusal_of(&loan, &[]), Error::Garbage(_)), "a loan without its file");
+    assert!(matches!(refusal_of(&loan, &[file(), file()]), Error::Garbage(_)), "and with one too many");
     assert!(matches!(refusal_of(&wire::packet(wire::Kind::Welcome, &[0; 4]), &[]), Error::Garbage(_)));
     assert!(matches!(refusal_of(&vec![0; wire::MAX_PACKET + 1], &[]), Error::Garbage(_)));
 }

@@ -29,13 +29,7 @@ fn too_many_files_from_a_server_are_closed_and_start_no_thread_in_a_guest() {
     assert!(ancillary.push(SendAncillaryMessage::ScmRights(&many)));
     let welcome = Welcome { client: 1 }.to_packet();
     rustix::net::sendmsg(&theirs, &[IoSlice::new(&welcome)], &mut ancillary, SendFlags::empty()).unwrap();
-    let hello = Hello {
-        epoch: Epoch::FIRST,
-        program: "p".into(),
-        group: None,
-        hints: Hints::default(),
-        control: None,
-    };
+    let hello = Hello { epoch: Epoch::FIRST, program: "p".into(), group: None, hints: Hints::default() };
     let error = attach(ours, Path::new("here"), &page, &hello, Duration::from_secs(20)).unwrap_err();
     assert!(error.to_string().contains("number of fds"), "{error}");
     // Its end of the socket is closed too.

@@ -148,13 +148,8 @@ fn attach(guest: &Guest) -> Result<(Link, Epoch), Failure> {
     let mut failures = Vec::new();
     for path in &candidates {
         let epoch = guest.renew_epoch();
-        let hello = Hello {
-            epoch,
-            program: program_name(),
-            group: config.group.clone(),
-            hints: config.hints,
-            control: None,
-        };
+        let hello =
+            Hello { epoch, program: program_name(), group: config.group.clone(), hints: config.hints };
         match xsched_ipc::guest::connect(path, guest.shared_page(), &hello, PATIENCE) {
             Ok(session) => return Ok((Link { session }, epoch)),
             Err(e @ Error::Taken) => return Err(Failure::ForGood(e.to_string())),

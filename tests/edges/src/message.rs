@@ -11,7 +11,7 @@ use xsched_core::{
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::page::LAYOUT;
 use xsched_ipc::wire::{
-    self, Control, Hello, Kind, LimitsBody, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, ProgramHints, Welcome,
+    self, Hello, Kind, LimitsBody, Loan, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, ProgramHints, Welcome,
 };
 use xsched_queue::gate::Epoch;
 
@@ -24,6 +24,7 @@ pub(crate) fn run(data: &[u8]) {
         Ok((Kind::Reply, body)) => reply(body),
         Ok((Kind::Limits, body)) => limits(body),
         Ok((Kind::Hints, body)) => program_hints(body),
+        Ok((Kind::Lend, body)) => loan(body),
         Ok((Kind::Bond, body)) => drop(wire::bond(body)),
         Ok((Kind::Look, _)) | Err(_) => {}
     }
@@ -35,7 +36,6 @@ fn hello(body: &[u8]) {
         assert!(!name.is_empty() && name.len() <= MAX_NAME, "{name:?}");
         assert_eq!(xsched_core::text::printable(name), *name);
     }
-    assert!(hello.control.as_ref().is_none_or(|c| c.fds < MAX_FDS && c.blob.len() <= MAX_BLOB));
     let packet = hello.to_packet();
     assert!(packet.len() <= MAX_PACKET);
     let (kind, body) = wire::open(&packet).expect("a packet of ours");
@@ -47,6 +47,14 @@ fn program_hints(body: &[u8]) {
     let packet = hints.to_packet();
     let (kind, body) = wire::open(&packet).expect("a packet of ours");
     assert_eq!((kind, ProgramHints::parse(body)), (Kind::Hints, Ok(hints)));
+}
+
+fn loan(body: &[u8]) {
+    let Ok(loan) = Loan::parse(body) else { return };
+    assert!(loan.fds <= MAX_FDS && loan.blob.len() <= MAX_BLOB);
+    let packet = loan.to_packet();
+    let (kind, body) = wire::open(&packet).expect("a packet of ours");
+    assert_eq!((kind, Loan::parse(body)), (Kind::Lend, Ok(loan)));
 }
 
 /// What a program gave one of its queues.
@@ -91,24 +99,18 @@ pub(crate) fn full_hello() -> Hello {
     for (kind, value) in [(HintKind::Priority, -5), (HintKind::Deadline, 77)] {
         Hint::new(kind, value).into_iter().for_each(|hint| hints.set(hint));
     }
-    Hello { group: Some("job".into()), hints, control: Some(control()), ..bare_hello() }
+    Hello { group: Some("job".into()), hints, ..bare_hello() }
 }
 
 /// A hello with nothing that may be left out.
 pub(crate) fn bare_hello() -> Hello {
     let program = "hashcat".into();
-    Hello {
-        layout: LAYOUT,
-        epoch: Epoch::FIRST,
-        program,
-        group: None,
-        hints: Hints::default(),
-        control: None,
-    }
+    Hello { layout: LAYOUT, epoch: Epoch::FIRST, program, group: None, hints: Hints::default() }
 }
 
-fn control() -> Control {
-    Control { kind: 3, fds: 2, blob: vec![1, 2, 3] }
+/// What a guest lends.
+pub(crate) fn lent() -> Loan {
+    Loan { kind: 3, fds: 2, blob: vec![1, 2, 3] }
 }
 
 /// One of each request.
@@ -211,6 +213,8 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("welcome", Welcome { client: 1 }.to_packet()),
         ("hints-queue", given().to_packet()),
         ("hints-process", ProgramHints { slot: None, ..given() }.to_packet()),
+        ("loan", lent().to_packet()),
+        ("loan-of-nothing", Loan::default().to_packet()),
         ("bond", wire::packet(Kind::Bond, b"cuda event:1")),
         ("look", wire::packet(Kind::Look, &[])),
         ("limits", LimitsBody::to_packet(Limits { level: Some(Level::Block), threshold: Some(4) })),

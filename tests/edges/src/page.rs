@@ -318,7 +318,7 @@ impl<'a> Honest<'a> {
 
 fn attach(server: &mut Rehearsal, page: &SharedPage, uid: u32, hello: Hello) -> ClientId {
     let page = GuestPage::map(page.fd().expect("nobody closed it")).expect("a page of ours");
-    server.attach(who(uid), Newcomer { hello, page, control: None })
+    server.attach(who(uid), Newcomer { hello, page })
 }
 
 /// A user; his processes have the number that follows.

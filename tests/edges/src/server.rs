@@ -55,7 +55,7 @@ fn guest(socket: OwnedFd) {
         let gates = page.page().gates();
         gates.iter().for_each(|gate| gate.start(*epoch));
         let (program, hints) = ("p".into(), Hints::default());
-        let hello = Hello { epoch: *epoch, program, group: None, hints, control: None };
+        let hello = Hello { epoch: *epoch, program, group: None, hints };
         if let Ok(session) = guest::attach(socket, Path::new("here"), page, &hello, PATIENCE) {
             let mut links = (0..=MOST).map(|_| session.poll());
             let is_down = links.any(|link| matches!(link, Link::Down(_)));

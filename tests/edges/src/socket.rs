@@ -1,6 +1,6 @@
 //! What a stranger sends to xserver: packets with files, over a real socket. Each is a whole valid message or the end of the connection.
 
-use crate::message::{bare_hello, full_hello, given, requests};
+use crate::message::{bare_hello, full_hello, given, lent, requests};
 use crate::{Seed, input::Input};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use xsched_ipc::guest::SharedPage;
 use xsched_ipc::page::Page;
 use xsched_ipc::server::{Connection, Message};
-use xsched_ipc::wire::{MAX_BOND, MAX_FDS, MAX_PACKET};
+use xsched_ipc::wire::{Loan, MAX_BLOB, MAX_BOND, MAX_FDS, MAX_PACKET};
 
 /// Packets that one input may send: as many as are sure to find room.
 const MOST: usize = 3;
@@ -33,14 +33,16 @@ pub(crate) fn run(data: &[u8]) {
     for _ in 0..=MOST {
         match connection.receive() {
             Ok(Some(Message::Hello(newcomer))) => {
-                let fds = newcomer.control.as_ref().map_or(0, |control| control.remote.fds.len());
-                assert!(fds < MAX_FDS);
-                assert_eq!(newcomer.hello.control.as_ref().map_or(0, |control| control.fds), fds);
                 assert!(
                     newcomer.page.gates().iter().all(|gate| gate.state().epoch() == newcomer.hello.epoch)
                 );
             }
             Ok(Some(Message::Hints(_))) => {}
+            Ok(Some(Message::Lend(lent))) => {
+                let lent = lent.as_ref().map(|lent| &lent.remote);
+                assert!(lent.is_none_or(|lent| lent.kind != 0 && lent.fds.len() <= MAX_FDS));
+                assert!(lent.is_none_or(|lent| lent.blob.len() <= MAX_BLOB));
+            }
             Ok(Some(Message::Bond(what))) => assert!((1..=MAX_BOND).contains(&what.len())),
             Ok(Some(Message::Request(_))) => {}
             Ok(None) => panic!("the peer is gone, and yet there may be more to come"),
@@ -127,7 +129,10 @@ pub(crate) fn seeds() -> Vec<Seed> {
     let bare = bare_hello().to_packet();
     let mut seeds = vec![
         ("hello", encode(&bare, &[0])),
-        ("hello-with-control", encode(&full_hello().to_packet(), &[0, 9, 9])),
+        ("hello-full", encode(&full_hello().to_packet(), &[0])),
+        ("hello-with-files", encode(&full_hello().to_packet(), &[0, 9, 9])),
+        ("loan", [encode(&bare, &[0]), encode(&lent().to_packet(), &[9, 9])].concat()),
+        ("loan-of-nothing", encode(&Loan::default().to_packet(), &[])),
         ("hello-without-page", encode(&bare, &[])),
         ("hello-unsealed", encode(&bare, &[2])),
         ("hello-small", encode(&bare, &[3])),

@@ -53,7 +53,7 @@ impl Member {
     pub(crate) fn attach(&self, socket: &Path) -> Result<Attached<'_>> {
         let epoch = self.gate()?.state().epoch().next();
         self.page().gates().iter().for_each(|gate| gate.start(epoch));
-        let hello = Hello { epoch, program: "member".into(), group: None, hints: self.hints, control: None };
+        let hello = Hello { epoch, program: "member".into(), group: None, hints: self.hints };
         let session = guest::connect(socket, &self.page, &hello, PATIENCE).context("attaching")?;
         Ok(Attached { member: self, session })
     }

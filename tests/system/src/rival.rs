@@ -33,7 +33,7 @@ impl Rival {
         page.page().set_key(0, device);
         let mut hints = Hints::default();
         given.iter().for_each(|&(kind, value)| hints.set(Hint::new(kind, value).unwrap()));
-        let hello = Hello { epoch: Epoch::FIRST, program: "rival".into(), group: None, hints, control: None };
+        let hello = Hello { epoch: Epoch::FIRST, program: "rival".into(), group: None, hints };
         let session = guest::connect(socket, &page, &hello, PATIENCE).unwrap();
         let rival = Rival { page, session };
         rival.page.page().occupy(0, 0, Level::Block);

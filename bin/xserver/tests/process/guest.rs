@@ -135,12 +135,7 @@ pub(crate) fn connect(
     let mut hints = Hints::default();
     hints.set(Hint::new(HintKind::Priority, priority).unwrap());
     let group = group.map(str::to_owned);
-    guest::connect(
-        socket,
-        page,
-        &Hello { epoch, program: name.into(), group, hints, control: None },
-        PATIENCE,
-    )
+    guest::connect(socket, page, &Hello { epoch, program: name.into(), group, hints }, PATIENCE)
 }
 
 /// A guest in a process of its own.

@@ -101,14 +101,7 @@ impl Raw {
 
 pub(crate) fn hello() -> wire::Hello {
     let program = "p".into();
-    wire::Hello {
-        layout: LAYOUT,
-        epoch: Epoch::FIRST,
-        program,
-        group: None,
-        hints: Hints::default(),
-        control: None,
-    }
+    wire::Hello { layout: LAYOUT, epoch: Epoch::FIRST, program, group: None, hints: Hints::default() }
 }
 
 #[test]

@@ -4,13 +4,14 @@ use crate::guest::page;
 use crate::harness::{PATIENCE, wait};
 use crate::storm;
 use std::io::{BufRead, BufReader, Lines};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use xsched_core::Hints;
 use xsched_ipc::control::{self, Request};
-use xsched_ipc::guest::{Hello, RemoteControl, connect};
-use xsched_ipc::server::{Listener, Message};
+use xsched_ipc::guest::{Hello, connect};
+use xsched_ipc::server::{Listener, Message, Pulse, doorbell};
 use xsched_queue::gate::Epoch;
 
 /// A user that owns nothing.
@@ -159,16 +160,10 @@ pub(crate) fn steering() -> Vec<Request> {
 
 fn lend(socket: &Path, file: std::fs::File) -> Box<dyn std::any::Any> {
     let page = page();
-    let control = Some(RemoteControl { kind: 1, fds: vec![file.into()], blob: b"how to".to_vec() });
-    let hello = Hello {
-        epoch: Epoch::FIRST,
-        program: "lender".into(),
-        group: None,
-        hints: Hints::default(),
-        control,
-    };
+    let hello = Hello { epoch: Epoch::FIRST, program: "lender".into(), group: None, hints: Hints::default() };
     match connect(socket, &page, &hello, PATIENCE) {
         Ok(session) => {
+            assert!(session.lend(Some((1, &[file.as_fd()], b"how to"))));
             say("attached");
             Box::new((page, session))
         }
@@ -192,8 +187,13 @@ fn listen(socket: &Path) {
         match connection.receive() {
             Ok(None) => std::thread::sleep(Duration::from_millis(1)),
             Ok(Some(Message::Hello(newcomer))) => {
-                let files = newcomer.control.as_ref().map_or(0, |control| control.remote.fds.len());
-                return say(&format!("{} and {files} files", newcomer.hello.program));
+                let (pulse, doorbell) = (Pulse::create().unwrap(), doorbell().unwrap());
+                connection.welcome(xsched_core::ClientId(1), doorbell.as_fd(), &pulse).unwrap();
+                say(&newcomer.hello.program);
+            }
+            Ok(Some(Message::Lend(lent))) => {
+                let files = lent.as_ref().map_or(0, |lent| lent.remote.fds.len());
+                return say(&format!("{files} files"));
             }
             Ok(Some(Message::Bond(what))) => return say(&format!("a bond of {} bytes", what.len())),
             Ok(Some(Message::Hints(given))) => return say(&format!("{given:?}")),

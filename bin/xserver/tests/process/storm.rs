@@ -43,11 +43,12 @@ pub(crate) fn rage(socket: &Path, rounds: u32) -> usize {
 
 /// A message with some bytes wrong, and any files.
 fn message(raw: &Raw, page: &SharedPage, random: &mut Random) {
-    let mut bytes = match random.below(5) {
+    let mut bytes = match random.below(6) {
         0 => (0..random.below(300)).map(|_| random.next() as u8).collect(),
         1 => wire::packet(Kind::Request, br#"{"hint":{"target":{"queue":1},"kind":"priority","value":5}}"#),
         2 => Request::List.to_packet().unwrap(),
-        3 => wire::Hello { group: Some("job".into()), ..hello() }.to_packet(),
+        3 => wire::Loan { kind: 1, fds: random.below(4), blob: vec![1; random.below(100)] }.to_packet(),
+        4 => wire::Hello { group: Some("job".into()), ..hello() }.to_packet(),
         _ => hello().to_packet(),
     };
     for _ in 0..random.below(5) {
