@@ -56,7 +56,7 @@ pub(crate) const PYTHON_VENV: Need =
     Need { what: "Python's venv", package: "python3-venv", probe: Probe::PythonModule("ensurepip") };
 
 /// What the tests need. They include the demo's programs.
-pub(crate) const TESTS: &[Need] = &[
+const TESTS: &[Need] = &[
     OPENCL_LOADER,
     POCL,
     HASHCAT,
@@ -101,6 +101,9 @@ pub(crate) const TESTS: &[Need] = &[
     Need::program("tmux", "tmux"),
 ];
 
+/// What the tests of the page need besides. Not every distribution has it.
+const BROWSER: &[Need] = &[Need::program("chromedriver", "chromium-driver")];
+
 /// What the tests with programs of others need besides.
 pub(crate) const PROGRAMS: &[Need] = &[
     Need::program("clpeak", "clpeak"),
@@ -116,8 +119,18 @@ pub(crate) const PROGRAMS: &[Need] = &[
 
 /// Runs the task.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    ensure(TESTS, !args.no_install)?;
+    ensure_for_tests(!args.no_install)?;
     println!("nothing is missing");
+    Ok(())
+}
+
+/// What the tests need. Where there is no browser to be had, the page is not tested, which is said; in CI (`CI` is set) that is no excuse.
+pub(crate) fn ensure_for_tests(may_install: bool) -> Result<()> {
+    ensure(TESTS, may_install)?;
+    match ensure(BROWSER, may_install) {
+        Err(why) if std::env::var_os("CI").is_none() => eprintln!("{why}\nwithout it the page is not tested"),
+        result => result?,
+    }
     Ok(())
 }
 

@@ -37,7 +37,7 @@ const OF_A_DRIVER: [&str; 3] = ["--package=test-system", "--", "opencl_suite"];
 
 /// Runs the task.
 pub(crate) fn run(args: &Args) -> Result<Tally> {
-    setup::ensure(setup::TESTS, !args.no_install)?;
+    setup::ensure_for_tests(!args.no_install)?;
     let staged = stage::stage()?;
     let target = stage::target_dir()?;
     let null_driver = null_driver::get(&target, !args.no_install);

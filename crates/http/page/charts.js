@@ -5,7 +5,7 @@ import { count, duration, make, write } from "./text.js";
 /** Upper bounds of the server's buckets, in nanoseconds; the last bucket has none. */
 const BOUNDS = [1e4, 2.5e4, 5e4, 1e5, 2.5e5, 5e5, 1e6, 2.5e6, 5e6, 1e7, 5e7, 1e8, 1e9, 1e10];
 const KINDS = [
-  ["closing", "Until the gate is closed", "from the edge that led to it; what xserver adds to a preemption"],
+  ["closing", "Until the gate is closed", "what xserver itself adds to a preemption"],
   ["drain", "Until nothing is in flight", "from there, where the program said so"],
   ["waits", "Waits", "how long processes with work were held back, each time"],
 ];

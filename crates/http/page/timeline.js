@@ -52,12 +52,15 @@ export class Timeline {
       this.rows.delete(queue);
     }
     const list = element("lanes");
+    const known = this.rows.size;
     shown.forEach((lane, place) => {
       const row = this.rows.get(lane.queue) ?? this.#row(lane);
       write(row.program, lane.program || "?");
       write(row.which, `q${lane.queue} · c${lane.client}${lane.pid ? ` · pid ${lane.pid}` : ""}`);
       if (list.children[place] !== row.item) list.insertBefore(row.item, list.children[place] ?? null);
     });
+    // Who listens is not to meet a lane without words.
+    if (this.rows.size > known) this.#tell();
     const left = wanted.length - shown.length;
     const none = lanes.size === 0 ? "No queue yet. Start a program with xcli run." : "";
     write(element("lanes-note"), left > 0 ? `${left} more queues are not drawn; the filter finds them.` : none);

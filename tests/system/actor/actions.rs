@@ -27,6 +27,7 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
             "begin" => begin(|work| work.steps(1)),
             "work" => repeat(|work| work.steps(1)),
             "work-deep" => repeat(|work| work.steps(64)),
+            "bursts" => repeat(burst),
             "check" => repeat(|work| if work.job()? { Ok(()) } else { Err("a job is WRONG".into()) }),
             // SAFETY: a function without arguments that stays there.
             "join-at-exit" => drop(unsafe { libc::atexit(join_worker) }),
@@ -78,6 +79,13 @@ pub(crate) fn perform(script: &[String]) -> Result<(), String> {
             _ => return Err(format!("there is no action {action:?}")),
         }
     }
+    Ok(())
+}
+
+/// Work, and a while without any.
+fn burst(work: &Work) -> Result<(), String> {
+    work.steps(20)?;
+    std::thread::sleep(Duration::from_millis(300));
     Ok(())
 }
 

@@ -28,12 +28,17 @@ impl Rival {
 
     /// The same with any hints.
     pub fn attach_with(socket: &Path, given: &[(HintKind, i64)], device: &DeviceKey) -> Rival {
+        Rival::attach_as("rival", socket, given, device)
+    }
+
+    /// The same with any name.
+    pub fn attach_as(program: &str, socket: &Path, given: &[(HintKind, i64)], device: &DeviceKey) -> Rival {
         let page = SharedPage::create().unwrap();
         page.page().gates().iter().for_each(|gate| gate.start(Epoch::FIRST));
         page.page().set_key(0, device);
         let mut hints = Hints::default();
         given.iter().for_each(|&(kind, value)| hints.set(Hint::new(kind, value).unwrap()));
-        let hello = Hello { epoch: Epoch::FIRST, program: "rival".into(), group: None, hints };
+        let hello = Hello { epoch: Epoch::FIRST, program: program.into(), group: None, hints };
         let session = guest::connect(socket, &page, &hello, PATIENCE).unwrap();
         let rival = Rival { page, session };
         rival.page.page().occupy(0, 0, Level::Block);

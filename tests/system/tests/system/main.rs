@@ -9,6 +9,7 @@ mod forks;
 mod guest_lives;
 mod layers;
 mod limits;
+mod operate;
 mod policies;
 mod priorities;
 mod recordings;
