@@ -37,6 +37,8 @@ enum What {
     Apps,
     /// An urgent program beside a greedy one.
     Pair,
+    /// Eight programs for minutes.
+    Soak,
 }
 
 #[derive(clap::Args)]
@@ -57,6 +59,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         What::Launch => "launch",
         What::Apps => "apps",
         What::Pair => "pair",
+        What::Soak => "soak",
     };
     let flags = args.flags.iter().map(String::as_str);
     go(&args.bundle, &[what].into_iter().chain(flags).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-"""CuPy, JAX, Triton and numba: each finds the driver in its own way."""
+"""CuPy, JAX, Triton, numba and cuda-bindings: each finds the driver in its own way."""
 import sys
 
 import common
@@ -64,5 +64,38 @@ def numba():
     return common.digest(x.copy_to_host())
 
 
+def bindings():
+    import ctypes
+
+    import numpy as np
+    from cuda.bindings import driver, nvrtc
+
+    def good(answer):
+        error, *values = answer
+        assert int(error) == 0, error
+        return values[0] if values else None
+
+    source = b"extern \"C\" __global__ void step(unsigned *x, int n, unsigned v) { int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) x[i] = x[i] * 3 + v; }"
+    good(driver.cuInit(0))
+    device = good(driver.cuDeviceGet(0))
+    good(driver.cuCtxSetCurrent(good(driver.cuDevicePrimaryCtxRetain(device))))
+    program = good(nvrtc.nvrtcCreateProgram(source, b"step.cu", 0, [], []))
+    good(nvrtc.nvrtcCompileProgram(program, 1, [b"--gpu-architecture=compute_80"]))
+    ptx = b" " * good(nvrtc.nvrtcGetPTXSize(program))
+    good(nvrtc.nvrtcGetPTX(program, ptx))
+    kernel = good(driver.cuModuleGetFunction(good(driver.cuModuleLoadData(np.char.array(ptx))), b"step"))
+    host = np.arange(1 << 16, dtype=np.uint32)
+    data = good(driver.cuMemAlloc(host.nbytes))
+    stream = good(driver.cuStreamCreate(1))
+    good(driver.cuMemcpyHtoDAsync(data, host.ctypes.data, host.nbytes, stream))
+    for step in range(200):
+        arguments = ((data, host.size, step), (None, ctypes.c_int, ctypes.c_uint))
+        good(driver.cuLaunchKernel(kernel, 256, 1, 1, 256, 1, 1, 0, stream, arguments, 0))
+    good(driver.cuMemcpyDtoHAsync(host.ctypes.data, data, host.nbytes, stream))
+    good(driver.cuStreamSynchronize(stream))
+    bad = driver.cuLaunchKernel(kernel, 0, 1, 1, 256, 1, 1, 0, stream, arguments, 0)
+    return common.digest(host), int(bad[0])
+
+
 which = sys.argv[1]
-common.say(which, {"cupy": cupy, "jax": jax, "triton": triton, "numba": numba}[which]())
+common.say(which, {"cupy": cupy, "jax": jax, "triton": triton, "numba": numba, "bindings": bindings}[which]())

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use cuda_suite::cu::Api;
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use xsched_core::DeviceKey;
 
@@ -33,29 +33,46 @@ pub(crate) fn file(name: impl AsRef<Path>) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// `CU_DEVICE_ATTRIBUTE_PCI_{BUS,DEVICE,DOMAIN}_ID`.
+const PCI_BUS_ID: c_int = 33;
+const PCI_DEVICE_ID: c_int = 34;
+const PCI_DOMAIN_ID: c_int = 50;
+
+/// A function of the driver's, of this type.
+macro_rules! function {
+    ($cu:ident, $name:literal as $ty:ty) => {{
+        let address = $cu.symbol($name).context(concat!("no ", $name))?;
+        // SAFETY: the function of that name has this signature (cuda.h).
+        unsafe { std::mem::transmute::<*mut c_void, $ty>(address) }
+    }};
+}
+
 /// What the first GPU is called, by the scheduler and by its maker.
 pub(crate) fn device(cu: &Api) -> Result<(DeviceKey, String, c_int)> {
-    type Text = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
-    let text = |function: &str| -> Result<String> {
-        let address = cu.symbol(function).with_context(|| format!("no {function}"))?;
-        // SAFETY: the function of that name has this signature (cuda.h).
-        let get = unsafe { std::mem::transmute::<*mut std::ffi::c_void, Text>(address) };
-        let mut bytes = [0u8; 256];
-        // SAFETY: room for a text of this length.
-        let code = unsafe { get(bytes.as_mut_ptr().cast(), 255, 0) };
-        ensure!(code == 0, "{function} answers {code}");
-        let text = std::ffi::CStr::from_bytes_until_nul(&bytes).context("a text")?;
-        Ok(text.to_string_lossy().into_owned())
-    };
     // SAFETY: flags must be 0.
     let code = unsafe { (cu.cuInit)(0) };
     ensure!(code == 0, "cuInit answers {code}: is there a GPU?");
     let mut version = 0;
-    // SAFETY: a place for the answer.
+    // SAFETY: a place for the answer; so below.
     unsafe { (cu.cuDriverGetVersion)(&raw mut version) };
-    let key = format!("pci:{}", text("cuDeviceGetPCIBusId")?.to_ascii_lowercase());
-    let key = DeviceKey::try_from(key.clone()).map_err(|_| anyhow::anyhow!("{key} is no device"))?;
-    Ok((key, text("cuDeviceGetName")?, version))
+    let get =
+        function!(cu, "cuDeviceGetAttribute" as unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int);
+    let attribute = |name: c_int| -> Result<u32> {
+        let mut value = 0;
+        // SAFETY: as above.
+        let code = unsafe { get(&raw mut value, name, 0) };
+        ensure!(code == 0, "cuDeviceGetAttribute({name}) answers {code}");
+        u32::try_from(value).with_context(|| format!("cuDeviceGetAttribute({name}) says {value}"))
+    };
+    let (bus, slot) = (attribute(PCI_BUS_ID)?.try_into()?, attribute(PCI_DEVICE_ID)?.try_into()?);
+    let key = DeviceKey::pci(attribute(PCI_DOMAIN_ID)?, bus, slot, 0);
+    let get = function!(cu, "cuDeviceGetName" as unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int);
+    let mut bytes = [0u8; 256];
+    // SAFETY: room for a text of this length.
+    let code = unsafe { get(bytes.as_mut_ptr().cast(), 255, 0) };
+    let name = CStr::from_bytes_until_nul(&bytes).ok().filter(|_| code == 0);
+    // The simulated driver has none.
+    Ok((key, name.map_or("GPU without a name".into(), |name| name.to_string_lossy().into_owned()), version))
 }
 
 /// When and where this runs: the first line of a table.

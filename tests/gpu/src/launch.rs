@@ -1,5 +1,5 @@
 //! What the stand-in adds to a launch: blocks of launches through the native library and through the stand-in, alternately, in one process, on one
-//! stream.
+//! stream. Then from many threads on many streams ([`crowd`]), and what it takes to load the driver ([`start`]).
 
 use crate::bundle;
 use anyhow::{Context, Result, ensure};
@@ -8,6 +8,9 @@ use std::ptr::{null, null_mut};
 use std::time::Instant;
 use test_stats::{Coin, Estimate};
 use test_system::Machine;
+
+mod crowd;
+pub(crate) mod start;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -20,6 +23,12 @@ pub(crate) struct Options {
     /// Without an xserver.
     #[arg(long)]
     alone: bool,
+    /// Only rows whose name contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// Begin no row after so many seconds.
+    #[arg(long, value_name = "S", default_value_t = 480)]
+    budget: u64,
 }
 
 /// What a block does so often.
@@ -41,56 +50,33 @@ struct Case {
     is_control: bool,
 }
 
+/// A row on the stream that the program made, on the default stream, or on the thread's.
+const fn case(name: &'static str, step: Step, stream: fn(&Bench) -> Handle, calls: usize) -> Case {
+    Case { name, step, stream, calls, is_control: false }
+}
+
+const MADE: fn(&Bench) -> Handle = |bench| bench.made;
+const LEGACY: fn(&Bench) -> Handle = |_| null_mut();
+const PER_THREAD: fn(&Bench) -> Handle = |_| 2 as Handle;
+
 const CASES: &[Case] = &[
-    Case {
-        name: "control: native against native",
-        step: Step::Launch,
-        stream: |b| b.made,
-        calls: 500,
-        is_control: true,
-    },
-    Case {
-        name: "empty kernel, made stream",
-        step: Step::Launch,
-        stream: |b| b.made,
-        calls: 500,
-        is_control: false,
-    },
-    Case {
-        name: "empty kernel, legacy default stream",
-        step: Step::Launch,
-        stream: |_| null_mut(),
-        calls: 500,
-        is_control: false,
-    },
-    Case {
-        name: "empty kernel, per-thread default stream",
-        step: Step::Launch,
-        stream: |_| 2 as Handle,
-        calls: 500,
-        is_control: false,
-    },
-    Case {
-        name: "kernel of 10 µs, legacy default stream",
-        step: Step::Long(10_000),
-        stream: |_| null_mut(),
-        calls: 200,
-        is_control: false,
-    },
-    Case {
-        name: "empty kernel + cuStreamSynchronize",
-        step: Step::LaunchAndWait,
-        stream: |b| b.made,
-        calls: 200,
-        is_control: false,
-    },
-    Case {
-        name: "graph of 4 empty kernels",
-        step: Step::Graph,
-        stream: |b| b.made,
-        calls: 400,
-        is_control: false,
-    },
+    Case { is_control: true, ..case("control: native against native", Step::Launch, MADE, 500) },
+    case("empty kernel, made stream", Step::Launch, MADE, 500),
+    case("empty kernel, legacy default stream", Step::Launch, LEGACY, 500),
+    case("empty kernel, per-thread default stream", Step::Launch, PER_THREAD, 500),
+    case("kernel of 10 µs, made stream", Step::Long(10_000), MADE, 200),
+    case("kernel of 10 µs, legacy default stream", Step::Long(10_000), LEGACY, 200),
+    case("kernel of 10 µs, per-thread default stream", Step::Long(10_000), PER_THREAD, 200),
+    case("kernel of 50 µs, legacy default stream", Step::Long(50_000), LEGACY, 60),
+    case("empty kernel + cuStreamSynchronize, made stream", Step::LaunchAndWait, MADE, 200),
+    case("empty kernel + cuStreamSynchronize, legacy default stream", Step::LaunchAndWait, LEGACY, 200),
+    case(
+        "empty kernel + cuStreamSynchronize, per-thread default stream",
+        Step::LaunchAndWait,
+        PER_THREAD,
+        200,
+    ),
+    case("graph of 4 empty kernels", Step::Graph, MADE, 400),
 ];
 
 struct Bench {
@@ -114,17 +100,39 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bench.block(&shim, &CASES[1], 1).map_err(|code| anyhow::anyhow!("the driver answers {code}"))?;
         ensure!(machine.is_attached(std::process::id()), "this program is not attached to the xserver");
     }
+    let begun = Instant::now();
+    let is_asked = |name: &str| {
+        let is_late = begun.elapsed().as_secs() >= options.budget;
+        if is_late {
+            println!("| {name} | not begun: {} s are over | | | |", options.budget);
+        }
+        !is_late && name.contains(&options.only)
+    };
     for _ in 0..options.repeat {
         println!("\n| case | calls | native ns | ratio [95 %] | added ns [95 %] |\n|---|--:|--:|--:|--:|");
-        for case in CASES {
+        for case in CASES.iter().filter(|case| is_asked(case.name)) {
             let row = bench.row(&native, &shim, case, options.pairs);
             println!(
                 "{}",
                 row.map_err(|code| anyhow::anyhow!("the driver answers {code} in {:?}", case.name))?
             );
         }
+        if is_asked(crowd::NAME) {
+            let row = crowd::row(&native, &shim, &bench, options.pairs.min(60));
+            println!("{}", row.map_err(|code| anyhow::anyhow!("the driver answers {code} in a crowd"))?);
+        }
+    }
+    if is_asked(start::NAME) {
+        start::print(&machine)?;
     }
     Ok(())
+}
+
+/// A row of the table.
+fn line(name: &str, calls: usize, seen: &[(f64, f64)]) -> String {
+    let median = |of: fn(&(f64, f64)) -> f64| Estimate::median(seen.iter().map(of).collect());
+    let (ratio, added) = (median(|(a, b)| b / a), median(|(a, b)| b - a));
+    format!("| {name} | {calls} | {:.0} | {ratio:.4} | {added:.1} |", median(|(a, _)| *a).middle)
 }
 
 impl Bench {
@@ -194,20 +202,7 @@ impl Bench {
                 seen.push(times);
             }
         }
-        let median = |of: fn(&(f64, f64)) -> f64| Estimate::median(seen.iter().map(of).collect());
-        let (ratio, added) = (median(|(a, b)| b / a), median(|(a, b)| b - a));
-        Ok(format!(
-            "| {} | {} | {:.0} | {:.4} [{:.4}, {:.4}] | {:.1} [{:.1}, {:.1}] |",
-            case.name,
-            case.calls,
-            median(|(a, _)| *a).middle,
-            ratio.middle,
-            ratio.low,
-            ratio.high,
-            added.middle,
-            added.low,
-            added.high
-        ))
+        Ok(line(case.name, case.calls, &seen))
     }
 }
 

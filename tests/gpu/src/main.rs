@@ -10,6 +10,7 @@ mod cores;
 mod launch;
 mod mps;
 mod pair;
+mod soak;
 mod worker;
 
 use anyhow::Result;
@@ -33,6 +34,11 @@ enum What {
     Apps(apps::Options),
     /// An urgent program beside a greedy one: alone, natively together, under XSched together.
     Pair(pair::Options),
+    /// Eight programs for minutes: nothing fails, nothing grows.
+    Soak(soak::Options),
+    /// One start of a driver: how this program times them.
+    #[command(hide = true)]
+    Start(launch::start::Options),
 }
 
 fn main() -> Result<ExitCode> {
@@ -43,5 +49,7 @@ fn main() -> Result<ExitCode> {
         What::Launch(options) => launch::run(options).map(|()| ExitCode::SUCCESS),
         What::Apps(options) => apps::run(options).map(|()| ExitCode::SUCCESS),
         What::Pair(options) => pair::run(options).map(|()| ExitCode::SUCCESS),
+        What::Soak(options) => soak::run(options),
+        What::Start(options) => launch::start::once(options).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -7,7 +7,7 @@ use crate::cores::Cores;
 use anyhow::{Result, bail};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use test_system::Program;
+use test_system::{End, Program};
 
 /// How long a program may take until it is ready: libraries are read from a cold disk, and kernels compiled.
 pub(crate) const START: Duration = Duration::from_secs(150);
@@ -39,6 +39,21 @@ impl Worker {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.program.pid()
+    }
+
+    /// The steps that it has made, by its last word on that.
+    pub(crate) fn steps(&self) -> u64 {
+        self.program.steps()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.program.end()
+    }
+
+    /// What XSched has written to its error output.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.program.warnings()
     }
 
     /// Gives it an order.

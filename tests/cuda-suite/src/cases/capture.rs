@@ -103,6 +103,50 @@ pub(crate) fn global_beside_others(work: &Work) -> Line {
     })
 }
 
+/// While one thread captures in global mode, another makes, waits for and destroys streams, and asks an event: what each call answers,
+/// and what the capture has come to then.
+pub(crate) fn global_what_others_may(work: &Work) -> Line {
+    let (data, other) = (work.data(100)?, work.data(100)?);
+    let (stream, side, event) = (work.stream(NON_BLOCKING)?, work.stream(NON_BLOCKING)?, work.event()?);
+    // SAFETY: an event and a stream of this case.
+    done(unsafe { (work.cu.cuEventRecord)(event, side) })?;
+    work.sync(side)?;
+    let (event, side) = (event as usize, side as usize);
+    let calls: [(&str, &(dyn Fn() -> i32 + Sync)); 5] = [
+        ("launch", &|| work.add(&other, 1, side as Handle).err().unwrap_or(0)),
+        ("create", &|| {
+            let mut made = null_mut();
+            // SAFETY: a place for the answer, and a stream that nobody else knows; so below.
+            unsafe {
+                let create = (work.cu.cuStreamCreate)(&raw mut made, NON_BLOCKING);
+                if create == 0 { (work.cu.cuStreamDestroy_v2)(made) } else { create }
+            }
+        }),
+        // SAFETY: a stream of this case.
+        ("wait", &|| unsafe { (work.cu.cuStreamSynchronize)(side as Handle) }),
+        // SAFETY: an event and a stream of this case.
+        ("record", &|| unsafe { (work.cu.cuEventRecord)(event as Handle, side as Handle) }),
+        // SAFETY: as above.
+        ("ask", &|| unsafe { (work.cu.cuStreamQuery)(side as Handle) }),
+    ];
+    let mut said = String::new();
+    for (name, call) in calls {
+        begin(work, stream, GLOBAL)?;
+        work.add(&data, 1, stream)?;
+        let code = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| work.enter().err().unwrap_or_else(call));
+            thread.join().unwrap_or(-1)
+        });
+        let captured = end(work, stream);
+        said += &format!("{name}={code} {:?} ", captured.map(|(_, nodes)| nodes));
+        if let Ok((graph, _)) = captured {
+            launch(work, graph, stream, 2)?;
+        }
+        work.sync(side as Handle)?;
+    }
+    Ok(format!("{said}data={} other={}", data.hash()?, other.hash()?))
+}
+
 pub(crate) fn fork_and_join(work: &Work) -> Line {
     let (data, other) = (work.data(500)?, work.data(500)?);
     let (stream, side) = (work.stream(NON_BLOCKING)?, work.stream(NON_BLOCKING)?);

@@ -96,6 +96,33 @@ pub(crate) fn host_functions(work: &Work) -> Line {
     Ok(format!("data={} calls={} codes={:?}", data.hash()?, calls.len(), calls.first()))
 }
 
+/// Host functions that launch nothing but wait until the thread that put them there, and launches on, lets them go.
+pub(crate) fn host_functions_that_wait(work: &Work) -> Line {
+    unsafe extern "C" fn waits(user: *mut c_void) {
+        // SAFETY: a word that outlives the stream's work.
+        let word = unsafe { &*user.cast::<AtomicU32>() };
+        while word.load(Ordering::SeqCst) == 0 {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+    }
+    let (data, other) = (work.data(100)?, work.data(100)?);
+    let (stream, side) = (work.stream(NON_BLOCKING)?, work.stream(NON_BLOCKING)?);
+    for step in 0..5 {
+        let word = AtomicU32::new(0);
+        work.add(&data, step, stream)?;
+        // SAFETY: what it gets outlives the stream's work, which is waited for below.
+        done(unsafe { (work.cu.cuLaunchHostFunc)(stream, waits, (&raw const word).cast_mut().cast()) })?;
+        for _ in 0..100 {
+            work.scale(&data, 3, stream)?;
+            work.add(&other, step, side)?;
+        }
+        word.store(1, Ordering::SeqCst);
+        work.sync(stream)?;
+    }
+    work.sync(side)?;
+    Ok(format!("data={} other={}", data.hash()?, other.hash()?))
+}
+
 /// A word that streams wait for and the host sets.
 struct Flag {
     cu: Api,

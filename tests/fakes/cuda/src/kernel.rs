@@ -1,5 +1,6 @@
 //! Kernels, known by their names. Modules are made of anything.
 //!
+//! - `empty()`: does nothing.
 //! - `spin(u64 nanoseconds)`: takes that long.
 //! - `add(u32 *data, u32 count, u32 value)`, `scale(…)`: adds to, or multiplies, each element.
 //! - `fault()`: writes where it must not.
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 static FUNCTIONS_BY_HANDLE: LazyLock<Mutex<HashMap<usize, &'static str>>> = LazyLock::new(Mutex::default);
 
-const KERNELS: [&str; 4] = ["spin", "add", "scale", "fault"];
+const KERNELS: [&str; 5] = ["empty", "spin", "add", "scale", "fault"];
 
 /// The work of a launch, with its parameters as they are now.
 ///
@@ -28,7 +29,7 @@ unsafe fn work(function: usize, parameters: *const *const c_void) -> Result<Work
     // SAFETY: as above.
     let narrow = |at| unsafe { parameters.add(at).read().cast::<u32>().read_unaligned() };
     let context = current()?;
-    if parameters.is_null() && name != "fault" {
+    if parameters.is_null() && !matches!(name, "empty" | "fault") {
         return Err(CUDA_ERROR_INVALID_VALUE);
     }
     Ok(match name {
@@ -36,6 +37,7 @@ unsafe fn work(function: usize, parameters: *const *const c_void) -> Result<Work
             let time = Duration::from_nanos(wide(0));
             Arc::new(move || std::thread::sleep(time))
         }
+        "empty" => Arc::new(|| ()),
         "fault" => Arc::new(move || context.fail(CUDA_ERROR_ILLEGAL_ADDRESS)),
         name => {
             let (data, count, value) = (wide(0), narrow(1) as usize, narrow(2));
