@@ -48,7 +48,7 @@ def create():
     from cuda.bindings import driver
 
     error, stream = driver.cuStreamCreate(1)
-    assert error == 0, error
+    assert int(error) == 0, error
     return int(stream)
 
 
@@ -56,7 +56,7 @@ def destroy(stream):
     from cuda.bindings import driver
 
     (error,) = driver.cuStreamDestroy(stream)
-    assert error == 0, error
+    assert int(error) == 0, error
 
 
 def decode():

@@ -2,7 +2,7 @@
 //! a time, and whatever the machine does meanwhile happens to both.
 
 use crate::bundle;
-use crate::worker::{START, Worker};
+use crate::worker::Worker;
 use anyhow::{Result, ensure};
 use cuda_suite::cu::Api;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let _server = machine.server(&[]);
     let mut workers = [false, true].map(|is_scheduled| start(&machine, is_scheduled, &apps));
     for worker in &mut workers {
-        worker.as_mut().map_err(|why| anyhow::anyhow!("{why:#}"))?.hear("ready", START)?;
+        worker.as_mut().map_err(|why| anyhow::anyhow!("{why:#}"))?.begins("ready")?;
     }
     let [native, under] = workers;
     let (mut native, mut under) = (native?, under?);

@@ -6,7 +6,7 @@
 use crate::bundle;
 use crate::cores::Cores;
 use crate::mps::{Mps, Priority};
-use crate::worker::{START, Worker};
+use crate::worker::Worker;
 use anyhow::{Context, Result, ensure};
 use cuda_suite::cu::Api;
 use std::collections::BTreeMap;
@@ -267,7 +267,7 @@ fn player_command(
 impl Cast {
     fn wait_until_ready(&mut self, seen: &mut Seen) -> Result<()> {
         for (kind, player) in &mut self.players {
-            let said = player.hear("ready", START)?;
+            let said = player.begins("ready")?;
             if let Ok(device) = said.parse() {
                 seen.device.entry(kind).or_insert(device);
             }

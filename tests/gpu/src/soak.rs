@@ -3,7 +3,7 @@
 //! Growth is the median of the last quarter of the looks against that of the first, once all programs have been at work for a while.
 
 use crate::bundle;
-use crate::worker::{START, Worker};
+use crate::worker::Worker;
 use anyhow::{Context, Result};
 use cuda_suite::cu::Api;
 use std::process::{Command, ExitCode};
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         workers.push(Worker::start(*name, command(&machine, *priority, words)?, None));
     }
     for worker in &mut workers {
-        worker.hear("step", START)?;
+        worker.begins("step")?;
     }
     let length = Duration::from_secs_f64(options.minutes * 60.0);
     // Kernels are compiled and pools filled as programs go along.

@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use test_system::{End, Program};
 
-/// How long a program may take until it is ready: libraries are read from a cold disk, and kernels compiled.
-pub(crate) const START: Duration = Duration::from_secs(150);
+/// How long a program may take until it is ready, since it was started: libraries are read from a cold disk, and kernels compiled.
+const START: Duration = Duration::from_secs(120);
 
 /// Between two looks at what it said.
 const LOOK: Duration = Duration::from_millis(1);
@@ -20,6 +20,7 @@ pub(crate) struct Worker {
     name: String,
     program: Program,
     heard: usize,
+    started: Instant,
 }
 
 impl Worker {
@@ -28,7 +29,7 @@ impl Worker {
         if let Some(cores) = cores {
             cores.pin(&mut command);
         }
-        Worker { name: name.into(), program: Program::start(command), heard: 0 }
+        Worker { name: name.into(), program: Program::start(command), heard: 0, started: Instant::now() }
     }
 
     /// What it is called.
@@ -61,6 +62,11 @@ impl Worker {
         self.is_there(order)?;
         self.program.tell(order);
         Ok(())
+    }
+
+    /// Waits for its first word, by which it is ready.
+    pub(crate) fn begins(&mut self, beginning: &str) -> Result<String> {
+        self.hear(beginning, START.saturating_sub(self.started.elapsed()))
     }
 
     /// Waits for the next line of its output that begins so; returns the rest of it.

@@ -1,7 +1,8 @@
 //! The table of all settings.
 //!
-//! *What is left* to the greedy program is the time in which the device would idle if the urgent one ran alone without ever waiting for its
-//! host: one minus the device time of a request over the period.
+//! *What is left* to the greedy program is what the urgent one, alone, does not take of its period. Two readings, which differ where the urgent program is
+//! bound by its host: the time outside its requests, and all time in which its requests leave the device idle, the gaps between its kernels included. Who keeps the device free
+//! during requests can get all of the former only.
 
 use super::{GREEDY, Seen, Setting, Turn, URGENT, median, period};
 use anyhow::Result;
@@ -16,12 +17,12 @@ pub(super) fn print(seen: &Seen, rounds: usize) -> Result<()> {
         println!("- greedy, {kind}: {what}; alone {:.2} /s.", median(rates.iter().copied()));
     }
     println!(
-        "\n| urgent | greedy | setting | p50 ms | × alone | p99 ms | × alone [least, most] | greedy /s | of alone | of what is left |\n|---|---|---|--:|--:|--:|--:|--:|--:|--:|"
+        "\n| urgent | greedy | setting | p50 ms | × alone | p99 ms | × alone [least, most] | greedy /s | of alone | of what is left outside requests | of what is left of the device |\n|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
     for ((kind, setting), turns) in &seen.urgent_alone {
         let turns = whole(turns, rounds);
         println!(
-            "| {kind} | – | {setting} | {:.2} | {} | {:.2} | {} | | | |",
+            "| {kind} | – | {setting} | {:.2} | {} | {:.2} | {} | | | | |",
             median(turns.iter().map(|turn| turn.p50)),
             against_alone(seen, kind, turns, |turn| turn.p50, false),
             median(turns.iter().map(|turn| turn.p99)),
@@ -32,9 +33,12 @@ pub(super) fn print(seen: &Seen, rounds: usize) -> Result<()> {
         let turns = whole(turns, rounds);
         let alone = seen.greedy_alone.get(mix.greedy).map_or(f64::NAN, |rates| median(rates.iter().copied()));
         let rate = median(turns.iter().map(|turn| turn.rate));
-        let left = 1.0 - seen.device.get(mix.urgent).map_or(f64::NAN, |device| device / period(mix.urgent));
+        let left = |taken: f64| 1.0 - taken / period(mix.urgent);
+        let of_device = left(seen.device.get(mix.urgent).copied().unwrap_or(f64::NAN));
+        let requests = seen.urgent_alone.get(&(mix.urgent, Setting::Native));
+        let outside = left(requests.map_or(f64::NAN, |turns| median(turns.iter().map(|turn| turn.p50))));
         println!(
-            "| {} | {} | {setting} | {:.2} | {} | {:.2} | {} | {rate:.2} | {:.1} % | {:.1} % |",
+            "| {} | {} | {setting} | {:.2} | {} | {:.2} | {} | {rate:.2} | {:.1} % | {:.1} % | {:.1} % |",
             mix.urgent,
             mix.greedy,
             median(turns.iter().map(|turn| turn.p50)),
@@ -42,7 +46,8 @@ pub(super) fn print(seen: &Seen, rounds: usize) -> Result<()> {
             median(turns.iter().map(|turn| turn.p99)),
             against_alone(seen, mix.urgent, turns, |turn| turn.p99, true),
             100.0 * rate / alone,
-            100.0 * rate / (alone * left),
+            100.0 * rate / (alone * outside),
+            100.0 * rate / (alone * of_device),
         );
     }
     Ok(())
