@@ -24,13 +24,13 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "PATH", display_order = 901)]
     pub(crate) socket: Option<PathBuf>,
 
-    /// Accepted from earlier versions; without effect
-    #[arg(short, long, value_name = "ADDR", hide_short_help = true)]
+    /// Ask xserver over HTTP at this address [default with --port: 127.0.0.1]
+    #[arg(short, long, value_name = "ADDR", conflicts_with = "socket", value_parser = host, display_order = 902)]
     pub(crate) addr: Option<String>,
 
-    /// Accepted from earlier versions; without effect
-    #[arg(short, long, value_name = "PORT", hide_short_help = true)]
-    pub(crate) port: Option<String>,
+    /// Ask xserver over HTTP at this port [default with --addr: 50000]
+    #[arg(short, long, value_name = "PORT", conflicts_with = "socket", display_order = 903)]
+    pub(crate) port: Option<u16>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -54,6 +54,21 @@ pub(crate) enum Command {
     Doctor(command::doctor::Doctor),
     #[command(hide = true)]
     Probe(command::probe::Probe),
+}
+
+impl Command {
+    /// Whether it asks a server and nothing else, so that it may be one that is reached over HTTP.
+    pub(crate) fn asks_a_server(&self) -> bool {
+        match self {
+            Command::List(_) | Command::Hint(_) | Command::Policy(_) | Command::Status(_) => true,
+            Command::Top(_) | Command::Trace(_) | Command::Rules(_) => true,
+            Command::Run(_)
+            | Command::Config(_)
+            | Command::Sim(_)
+            | Command::Doctor(_)
+            | Command::Probe(_) => false,
+        }
+    }
 }
 
 /// Hints given on the command line: one flag for each row of the table.
@@ -82,6 +97,16 @@ impl FromArgMatches for HintFlags {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+/// Reads an address without a port, as it stands in a URL.
+fn host(text: &str) -> Result<String, Expected> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    match text.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>() {
+        Ok(address) => Ok(format!("[{address}]")),
+        Err(_) if !text.is_empty() && text.chars().all(is_name) => Ok(text.to_owned()),
+        Err(_) => Err(Expected::new("an address such as 127.0.0.1, or the name of a machine")),
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// The socket given on the command line.
     pub(crate) socket: Option<PathBuf>,
+    /// The address and the port of HTTP given on the command line, one of them at least.
+    pub(crate) http: Option<String>,
 }
 
 impl Context {
@@ -34,9 +36,23 @@ impl Context {
         self.socket.clone().or_else(|| not_empty("XSCHED_SOCKET"))
     }
 
-    /// Connects to the first server that answers there.
+    /// Connects to the server at the address that was given, or to the first one that answers at the [`places`](Context::places).
     pub(crate) fn connect(&self) -> Result<Client, Failure> {
-        Ok(Client::connect(&self.places(), PATIENCE)?)
+        Ok(match &self.http {
+            Some(address) => Client::over_http(address, self.token()?, PATIENCE)?,
+            None => Client::connect(&self.places(), PATIENCE)?,
+        })
+    }
+
+    /// What changes over HTTP need: from the file that `XSCHED_HTTP_TOKEN` names, which has to be there then, or from one beside a socket.
+    fn token(&self) -> Result<Option<String>, Failure> {
+        let read = |path: &PathBuf| std::fs::read_to_string(path).map(|text| text.trim().to_owned());
+        if let Some(path) = not_empty("XSCHED_HTTP_TOKEN") {
+            let why = |error| Failure::failed(format!("XSCHED_HTTP_TOKEN {}: {error}", path.display()));
+            return read(&path).map(Some).map_err(why);
+        }
+        let beside = |socket: &PathBuf| read(&socket.with_file_name("http-token")).ok();
+        Ok(self.places().iter().find_map(beside))
     }
 }
 

@@ -30,12 +30,15 @@ fn main() -> ExitCode {
         Err(error) => return not_parsed(&error, &words),
     };
     let output = Output::new(cli.json);
-    if cli.addr.is_some() || cli.port.is_some() {
-        output.warning(
-            "--addr and --port are without effect: HTTP comes with a later version, the socket is used",
-        );
+    let http = (cli.addr.is_some() || cli.port.is_some()).then(|| {
+        let address = cli.addr.as_deref().unwrap_or("127.0.0.1");
+        format!("{address}:{}", cli.port.unwrap_or(50_000))
+    });
+    if http.is_some() && !cli.command.asks_a_server() {
+        output
+            .warning("--addr and --port are without effect here: programs reach xserver by its socket alone");
     }
-    let context = Context { output, socket: cli.socket };
+    let context = Context { output, socket: cli.socket, http };
     let result = match cli.command {
         Command::Run(run) => run.execute(&context),
         Command::List(list) => list.execute(&context),

@@ -1,4 +1,4 @@
-//! Asks xserver over its control socket: what it schedules, and to do something else.
+//! Asks xserver over its control socket, or over HTTP: what it schedules, and to do something else.
 //!
 //! Invariant: no call waits longer than its caller's patience for each packet that it expects. A [`Client`] is good for any number of
 //! requests, one after the other; after an error it is not: connect again. Deliberately absent: the environment, which is the
@@ -7,6 +7,9 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod http;
+
+use http::HttpConnection;
 use rustix::io::Errno;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,8 +35,15 @@ const MOST_HAPPENINGS: usize = 50_000;
 /// A connection to xserver.
 #[derive(Debug)]
 pub struct Client {
-    connection: ControlConnection,
+    connection: Connection,
     path: PathBuf,
+}
+
+/// How it is reached.
+#[derive(Debug)]
+enum Connection {
+    Socket(ControlConnection),
+    Http(HttpConnection),
 }
 
 /// The policy in force, and those there are.
@@ -64,6 +74,16 @@ pub enum Error {
         /// Why.
         error: IpcError,
     },
+    /// The same over HTTP.
+    #[error("asking xserver at {origin} for {what}: {error}")]
+    Http {
+        /// Where the server is.
+        origin: String,
+        /// What it was asked.
+        what: &'static str,
+        /// Why.
+        error: Box<ureq::Error>,
+    },
     /// The server gave an answer that does not belong to the request.
     #[error("xserver at {} answered a request for {what} with {answer}: is it of another version?", path.display())]
     Unexpected {
@@ -92,20 +112,34 @@ impl Client {
         let mut tried = Vec::new();
         for path in places {
             match control::connect(path, patience) {
-                Ok(connection) => return Ok(Client { connection, path: path.clone() }),
+                Ok(connection) => {
+                    return Ok(Client { connection: Connection::Socket(connection), path: path.clone() });
+                }
                 Err(error) => tried.push(Tried { path: path.clone(), error }),
             }
         }
         Err(Error::NoServer(tried))
     }
 
-    /// Who the server is, as the kernel knows it.
-    pub fn server(&self) -> Result<Credentials, Error> {
-        let failed = |error| Error::Failed { path: self.path.clone(), what: "its user", error };
-        self.connection.server().map_err(failed)
+    /// Reaches a server over HTTP, at an address with a port, and sees that it answers. Without the token that stands in the server's file
+    /// nothing can be changed. Rules and happenings are not to be had this way.
+    pub fn over_http(address: &str, token: Option<String>, patience: Duration) -> Result<Client, Error> {
+        let connection = HttpConnection::new(address, token, patience);
+        let mut client = Client { path: connection.place(), connection: Connection::Http(connection) };
+        client.status()?;
+        Ok(client)
     }
 
-    /// The socket of the server that was found.
+    /// Who the server is, as the kernel knows it; over HTTP it does not.
+    pub fn server(&self) -> Result<Credentials, Error> {
+        let failed = |error| Error::Failed { path: self.path.clone(), what: "its user", error };
+        match &self.connection {
+            Connection::Socket(connection) => connection.server().map_err(failed),
+            Connection::Http(_) => Err(Error::Refused("who a server is cannot be known over HTTP".into())),
+        }
+    }
+
+    /// The socket of the server that was found, or its address.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -202,7 +236,11 @@ impl Client {
     }
 
     fn ask(&mut self, what: &'static str, request: &Request) -> Result<(Vec<ClientStatus>, Reply), Error> {
-        match self.connection.ask(request) {
+        let connection = match &mut self.connection {
+            Connection::Socket(connection) => connection,
+            Connection::Http(connection) => return connection.ask(what, request),
+        };
+        match connection.ask(request) {
             Ok((_, Reply::Refused(why))) => Err(Error::Refused(why)),
             Ok(answer) => Ok(answer),
             Err(error) => Err(Error::Failed { path: self.path.clone(), what, error }),
@@ -226,7 +264,15 @@ impl Client {
 impl Error {
     /// Whether the reason is that no server was found.
     pub fn is_no_server(&self) -> bool {
-        matches!(self, Error::NoServer(_))
+        use std::io::ErrorKind::{ConnectionRefused, TimedOut};
+        match self {
+            Error::NoServer(_) => true,
+            Error::Http { error, .. } => match &**error {
+                ureq::Error::Io(error) => matches!(error.kind(), ConnectionRefused | TimedOut),
+                other => matches!(other, ureq::Error::HostNotFound | ureq::Error::ConnectionFailed),
+            },
+            _ => false,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod config;
 mod diagnose;
 mod doctor;
+mod http;
 mod real;
 mod run;
 mod server;

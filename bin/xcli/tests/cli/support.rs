@@ -170,6 +170,8 @@ fn serve(
             }
             true
         }
-        Ok(Some(Message::Hello(_) | Message::Bond(_) | Message::Hints(_))) | Err(_) => false,
+        Ok(Some(Message::Hello(_) | Message::Bond(_) | Message::Hints(_) | Message::Lend(_))) | Err(_) => {
+            false
+        }
     }
 }
