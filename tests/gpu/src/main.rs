@@ -6,10 +6,12 @@
 mod apps;
 mod bundle;
 mod check;
+mod control;
 mod cores;
 mod launch;
 mod mps;
 mod pair;
+mod saturate;
 mod soak;
 mod worker;
 
@@ -32,6 +34,8 @@ enum What {
     Launch(launch::Options),
     /// What XSched costs applications.
     Apps(apps::Options),
+    /// Stopping and slicing by the driver's resource manager, by hand.
+    Control(control::Options),
     /// An urgent program beside a greedy one: alone, natively together, under XSched together.
     Pair(pair::Options),
     /// Eight programs for minutes: nothing fails, nothing grows.
@@ -48,6 +52,7 @@ fn main() -> Result<ExitCode> {
         What::Test(options) => check::run(options),
         What::Launch(options) => launch::run(options).map(|()| ExitCode::SUCCESS),
         What::Apps(options) => apps::run(options).map(|()| ExitCode::SUCCESS),
+        What::Control(options) => control::run(options).map(|()| ExitCode::SUCCESS),
         What::Pair(options) => pair::run(options).map(|()| ExitCode::SUCCESS),
         What::Soak(options) => soak::run(options),
         What::Start(options) => launch::start::once(options).map(|()| ExitCode::SUCCESS),
