@@ -2,7 +2,7 @@
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
 //! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log
-//! short, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
+//! short, `manager` is the service manager's side, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
 //! X display while a policy goes by windows, one that writes a recording, and two of `crates/http` if that is wanted), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
@@ -24,6 +24,7 @@ mod identity;
 mod ledger;
 mod links;
 mod logbook;
+mod manager;
 mod numbers;
 mod poller;
 mod quota;
@@ -41,6 +42,7 @@ mod turn;
 
 use anyhow::{Context, Result};
 use recorder::Recorder;
+use rustix::fd::OwnedFd;
 use rustix::process::{Resource, Rlimit};
 use settings::Settings;
 use std::io::IsTerminal;
@@ -51,6 +53,11 @@ use xsched_core::Value;
 use xsched_ipc::server::Listener;
 use xsched_ipc::{Error, peer};
 use xsched_sched::Scheduler;
+
+/// The whole command line, for its manual and for what completes it in shells.
+pub fn command() -> clap::Command {
+    settings::command()
+}
 
 /// Runs the daemon until a signal ends it.
 pub fn main() -> ExitCode {
@@ -84,7 +91,15 @@ fn serve(settings: Settings) -> Result<()> {
         unsafe { std::env::set_var("XAUTHORITY", path) };
     }
     let signals = signals::Signals::catch().context("cannot catch signals")?;
-    let listener = listen(&sockets)?;
+    let env = settings::text(std::env::vars_os());
+    let manager = manager::Manager::of(&env).unwrap_or_else(|problem| {
+        tracing::warn!("the service manager will not hear from here: {problem}");
+        manager::Manager::default()
+    });
+    let listener = match manager::handed(&env).map_err(anyhow::Error::msg)? {
+        Some(socket) => handed(socket, config.socket.as_deref())?,
+        None => listen(&sockets)?,
+    };
     raise_limits();
     let times = xsched_sched::Settings {
         grace: config.grace,
@@ -98,8 +113,15 @@ fn serve(settings: Settings) -> Result<()> {
     let file = rules.file().map(|file| format!(", {} rules from {file}", rules.len())).unwrap_or_default();
     rules.notes(&rights, policy.info().reads).iter().for_each(|note| tracing::warn!("{note}"));
     let recorder = config.record.as_deref().map(Recorder::create).transpose()?;
-    let mut server =
-        server::Server::new(listener, signals, Scheduler::new(policy, times), rights, rules, display)?;
+    let mut server = server::Server::new(
+        listener,
+        signals,
+        manager,
+        Scheduler::new(policy, times),
+        rights,
+        rules,
+        display,
+    )?;
     tracing::info!(
         "xserver {} on {}, policy {policy}, grace {}, lease {}, max_suspend {}{file}",
         env!("CARGO_PKG_VERSION"),
@@ -126,6 +148,19 @@ fn serve(settings: Settings) -> Result<()> {
 fn is_public() -> bool {
     let uid = rustix::process::geteuid().as_raw();
     uid == 0 || peer::user(peer::SERVICE) == Some(uid)
+}
+
+/// The socket of the service manager. A setting that says otherwise is not passed over.
+fn handed(socket: OwnedFd, configured: Option<&Path>) -> Result<Listener> {
+    let listener = Listener::handed(socket)?;
+    if let Some(path) = configured.filter(|path| *path != listener.path()) {
+        anyhow::bail!(
+            "socket is set to {}, and the service manager hands {} over; set it there (ListenSequentialPacket=) alone",
+            path.display(),
+            listener.path().display()
+        );
+    }
+    Ok(listener)
 }
 
 /// The first place where a socket can be made. Where another server runs, there is no second one elsewhere.

@@ -9,6 +9,7 @@ use crate::facts::Facts;
 use crate::guests::Guests;
 use crate::links::{Answer, Links, Role};
 use crate::logbook::Kind;
+use crate::manager::{Manager, Status};
 use crate::poller::{Poller, Source, Wake};
 use crate::recorder::Recorder;
 use crate::rights::Rights;
@@ -35,6 +36,7 @@ pub(crate) struct Server {
     poller: Poller,
     listener: Listener,
     signals: Signals,
+    manager: Manager,
     pulse: Pulse,
     links: Links,
     guests: Guests,
@@ -52,6 +54,7 @@ impl Server {
     pub(crate) fn new(
         listener: Listener,
         signals: Signals,
+        manager: Manager,
         scheduler: Scheduler,
         rights: Rights,
         rules: Rulebook,
@@ -70,6 +73,7 @@ impl Server {
             poller,
             listener,
             signals,
+            manager,
             pulse: Pulse::create()?,
             links: Links::new(most_files()),
             guests,
@@ -90,6 +94,7 @@ impl Server {
     /// Serves until a signal ends it.
     pub(crate) fn run(mut self) -> Result<()> {
         let (mut next, mut sources) = (None, Vec::new());
+        self.manager.ready();
         while !self.is_ending {
             // Who stands in line is not waited for.
             let is_behind = !self.crowd.is_empty() || !self.guests.unclassified.is_empty();
@@ -140,6 +145,7 @@ impl Server {
             self.limit_guests();
             self.facts.follow(&mut self.guests, now());
             next = self.turn(now());
+            self.manager.look(time, self.status());
         }
         self.end();
         Ok(())
@@ -156,6 +162,7 @@ impl Server {
             self.guests.log.due(),
             self.facts.due(),
             self.guests.scheduler.flush_due(),
+            self.manager.due(self.status()),
         ];
         due.into_iter().flatten().min()
     }
@@ -167,8 +174,10 @@ impl Server {
             Source::Display => self.facts.hear(&mut self.guests, time),
             Source::Reload => {
                 self.signals.take_reload();
+                self.manager.reloading(time);
                 // What is wrong is in the log.
                 let _ = self.guests.reload_rules();
+                self.manager.ready();
             }
             Source::Link(number) => self.hear_link(number, time),
             Source::Process(number) => self.drop_link(number, "its process ended", time),
@@ -421,12 +430,22 @@ impl Server {
 
     fn end(mut self) {
         let time = now();
+        self.manager.stopping();
         tracing::info!("ending: {} attached processes run on unscheduled", self.guests.table.len());
         for number in self.links.numbers() {
             self.drop_link(number, "xserver is ending", time);
         }
         self.guests.scheduler.finish();
-        // The listener goes with `self`, and the socket file with it.
+        // The listener goes with `self`, and the socket file with it if it is ours.
+    }
+
+    fn status(&self) -> Status {
+        let scheduler = &self.guests.scheduler;
+        Status {
+            policy: scheduler.policy(),
+            processes: self.guests.table.len(),
+            queues: scheduler.queue_count(),
+        }
     }
 
     fn client(&self, number: u32) -> Option<ClientId> {

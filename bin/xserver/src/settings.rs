@@ -80,10 +80,7 @@ impl Settings {
             Err(e) if named.is_none() && e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => problems.push(problem(path.display(), format!("cannot be read: {e}"))),
         }
-        let env: Vec<(String, String)> = env
-            .into_iter()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .collect();
+        let env = text(env);
         problems.extend(config.apply_env(env.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
 
         let positional = matches.get_one::<String>("POLICY").map(|value| ("policy", value));
@@ -112,12 +109,11 @@ impl Settings {
         };
         let policy = PolicyKind::parse(&config.policy)
             .map_err(|expected| Problem::bad_value(place_of_policy(&config), &config.policy, &expected));
-        let runtime_dir =
-            env.iter().find(|(name, _)| name == "XDG_RUNTIME_DIR").map(|(_, dir)| Path::new(dir));
+        let runtime_dir = variable(&env, "XDG_RUNTIME_DIR").map(Path::new);
         let sockets = xsched_ipc::address::candidates(config.socket.as_deref(), runtime_dir);
         let rules = Rulebook::open(config.rules.as_deref(), Path::new(rulebook::FILE));
-        let of_environment = env.iter().find(|(name, value)| name == "DISPLAY" && !value.is_empty());
-        let display = config.display.clone().or_else(|| of_environment.map(|(_, name)| name.clone()));
+        let of_environment = variable(&env, "DISPLAY").filter(|name| !name.is_empty());
+        let display = config.display.clone().or_else(|| of_environment.map(str::to_owned));
         match (policy, rules) {
             (Ok(policy), Ok(rules)) if problems.is_empty() => {
                 Ok(Settings { config, policy, sockets, http, rules, display })
@@ -129,6 +125,18 @@ impl Settings {
             }
         }
     }
+}
+
+/// An environment as text; what is not UTF-8 is replaced.
+pub(crate) fn text(env: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(String, String)> {
+    env.into_iter()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// The value of a variable.
+pub(crate) fn variable<'a>(env: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 fn keys() -> impl Iterator<Item = &'static Key> {
@@ -148,6 +156,30 @@ fn place_of_policy(config: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The file that packages install, with all its settings taken in.
+    const SHIPPED: &str = include_str!("../../../packaging/xserver.toml");
+
+    #[test]
+    fn the_shipped_file_names_every_setting_of_the_server_and_every_default_in_it_is_one() {
+        let named = |line: &str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with(' '));
+        let taken_in: String = SHIPPED
+            .lines()
+            .filter(|line| named(line))
+            .map(|line| format!("{}\n", line.trim_start_matches('#')))
+            .collect();
+        assert!(SHIPPED.lines().all(|line| line.is_empty() || line.starts_with('#')), "it changes nothing");
+        let (mut config, default) = (Config::default(), Config::default());
+        assert_eq!(config.apply_toml("xserver.toml", &taken_in), []);
+        for key in keys() {
+            assert!(taken_in.contains(&format!("{} = ", key.name)), "no {}", key.name);
+            let value = |config: &Config| config.show().into_iter().find(|shown| shown.name == key.name);
+            let (shipped, default) = (value(&config).unwrap().value, value(&default).unwrap().value);
+            // Without a value by default there is an example.
+            assert!(shipped == default || default.is_empty(), "{}: {default}", key.name);
+        }
+    }
+
     use std::time::Duration;
 
     fn read(args: &[&str], env: &[(&str, &str)], file: &Path) -> Result<Settings, Vec<String>> {

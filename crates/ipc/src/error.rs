@@ -98,6 +98,9 @@ pub enum Error {
     /// The program has closed an fd of ours, and may use its number for itself.
     #[error("the program has closed what it shares with xserver")]
     Taken,
+    /// What a service manager handed over is no socket for a server.
+    #[error("the socket that the service manager handed over cannot be used: {0}")]
+    HandedSocket(&'static str),
     /// Another server runs on this socket.
     #[error("another xserver{} already runs on {}", pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), path.display())]
     AlreadyRuns {

@@ -1,7 +1,7 @@
 //! xserver's side: the socket, who connects, and what they send. Nothing here ever waits.
 //!
-//! One server per socket: it holds a lock file beside it, and only its holder touches the socket file. Whatever a peer
-//! sends is either a whole valid [`Message`] or an error; its fds are closed with it.
+//! One server per socket: it holds a lock file beside it, and only its holder touches the socket file, which may be a service
+//! manager's ([`Listener::handed`]). Whatever a peer sends is either a whole valid [`Message`] or an error; its fds are closed with it.
 
 use crate::control::Request;
 use crate::dispose::Strange;
@@ -13,8 +13,9 @@ use rustix::event::EventfdFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
-use std::ffi::OsString;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use xsched_core::{ClientId, Limits};
@@ -24,11 +25,12 @@ pub use crate::dispose::is_stuck;
 pub use crate::heartbeat::{EVERY as HEARTBEAT_EVERY, Pulse, now};
 pub use crate::memory::GuestPage;
 
-/// A server's socket. Dropping it removes the socket file.
+/// A server's socket. Dropping it removes the socket file, if the server made it.
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
     path: PathBuf,
+    is_handed: bool,
     _lock: Lock,
 }
 
@@ -101,12 +103,40 @@ impl Listener {
             Ok(there) if FileType::from_raw_mode(there.st_mode) != FileType::Socket => {
                 return Err(on_path("put a socket in place of the file")(Errno::EXIST));
             }
+            // A service manager holds no lock, and its server may not have been needed yet.
+            _ if socket::is_answered(path)? => {
+                return Err(Error::AlreadyRuns { path: path.into(), pid: None });
+            }
             _ => rustix::fs::unlink(path).map_err(on_path("remove the stale socket"))?,
         }
         let socket = bind(path, if public { 0o666 } else { 0o600 })?;
-        let listener = Listener { socket, path: path.into(), _lock: lock };
+        let listener = Listener { socket, path: path.into(), is_handed: false, _lock: lock };
         rustix::net::listen(&listener.socket, 128).map_err(on_path("listen"))?;
         Ok(listener)
+    }
+
+    /// Takes a socket over that a service manager made: it listens already, its mode and its file are the manager's, and whoever has
+    /// connected before waits in it. Not the manager's is the lock beside it, for which the folder must be writable.
+    ///
+    /// To clients the server's user is then the manager's, because the kernel tells who called listen(2).
+    pub fn handed(socket: OwnedFd) -> Result<Listener, Error> {
+        let system = |call| move |errno| Error::System { call, errno };
+        let is_fit = sockopt::socket_domain(&socket) == Ok(AddressFamily::UNIX)
+            && sockopt::socket_type(&socket) == Ok(SocketType::SEQPACKET)
+            && sockopt::socket_acceptconn(&socket) == Ok(true);
+        if !is_fit {
+            return Err(Error::HandedSocket("it is not a unix socket that listens for sequential packets"));
+        }
+        let address = rustix::net::getsockname(&socket).map_err(system("getsockname"))?;
+        let address = SocketAddrUnix::try_from(address).map_err(system("getsockname"))?;
+        let path = address.path_bytes().map(|path| PathBuf::from(OsStr::from_bytes(path)));
+        let Some(path) = path.filter(|path| path.is_absolute()) else {
+            return Err(Error::HandedSocket("it has no absolute path"));
+        };
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).map_err(system("fcntl"))?;
+        rustix::fs::fcntl_setfl(&socket, OFlags::NONBLOCK).map_err(system("fcntl"))?;
+        let lock = Lock::take(&path)?;
+        Ok(Listener { socket, path, is_handed: true, _lock: lock })
     }
 
     /// Where it is.
@@ -137,7 +167,9 @@ impl AsFd for Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         // Ours: the lock is still held.
-        let _ = rustix::fs::unlink(&self.path);
+        if !self.is_handed {
+            let _ = rustix::fs::unlink(&self.path);
+        }
     }
 }
 
@@ -360,8 +392,26 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_somebody_listens_on_without_a_lock_is_not_taken_for_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let managers = bind(&path, 0o600).unwrap();
+        // Bound only, nobody can connect to it: as a dead server's.
+        drop(Listener::bind(&path, false).unwrap());
+        drop(managers);
+        let managers = bind(&path, 0o600).unwrap();
+        rustix::net::listen(&managers, 1).unwrap();
+        for _ in 0..4 {
+            // Its queue of those who wait is full soon, which changes nothing.
+            let error = Listener::bind(&path, false).unwrap_err();
+            assert!(matches!(error, Error::AlreadyRuns { pid: None, .. }), "{error}");
+        }
+        drop(Listener::handed(managers).unwrap());
+        assert!(path.exists(), "it is the manager's");
+    }
+
+    #[test]
     fn a_path_that_would_be_an_abstract_name_is_refused() {
-        use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"\0name"));
         assert!(Listener::bind(path, false).is_err());
         assert!(socket::address(path).is_err());

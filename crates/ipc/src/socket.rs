@@ -85,6 +85,13 @@ pub(crate) fn address(path: &Path) -> Result<SocketAddrUnix, Error> {
     })
 }
 
+/// Whether somebody listens at this path.
+pub(crate) fn is_answered(path: &Path) -> Result<bool, Error> {
+    let (socket, address) = (new()?, address(path)?);
+    // Where the queue of those who wait is full, somebody has it.
+    Ok(matches!(rustix::net::connect(&socket, &address), Ok(()) | Err(Errno::AGAIN)))
+}
+
 /// Connects, also to a server that is slow to accept.
 pub(crate) fn connect(deadline: Deadline<'_>) -> Result<OwnedFd, Error> {
     let socket = crate::guest::move_high(new()?);

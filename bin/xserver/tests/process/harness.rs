@@ -15,28 +15,38 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A server on a socket of its own.
 pub(crate) struct Server {
     child: Child,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
+    socket: PathBuf,
     log: Arc<Mutex<String>>,
 }
 
 impl Server {
     pub(crate) fn start(flags: &[&str]) -> Server {
-        let mut server = Server {
-            child: Command::new("true").spawn().unwrap(),
-            directory: tempfile::tempdir().unwrap(),
-            log: Arc::default(),
-        };
-        // Other users' guests are to reach the socket.
-        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(server.directory.path(), everybody).unwrap();
-        server.child.wait().unwrap();
+        let mut server = Server::prepare();
         server.launch(flags);
         server
     }
 
+    /// A place for a server that is not started yet.
+    pub(crate) fn prepare() -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        // Other users' guests are to reach the socket.
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), everybody).unwrap();
+        let socket = directory.path().join("xserver.sock");
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        Server { child, _directory: directory, socket, log: Arc::default() }
+    }
+
     /// Starts one again on the same socket, after the last one ended.
     pub(crate) fn launch(&mut self, flags: &[&str]) {
-        let mut child = self.command(flags).stderr(Stdio::piped()).spawn().unwrap();
+        self.launch_command(self.command(flags));
+    }
+
+    /// The same by a command that ends up as a server on this socket.
+    pub(crate) fn launch_command(&mut self, mut command: Command) {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let (log, lines) = (self.log.clone(), BufReader::new(child.stderr.take().unwrap()));
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
@@ -48,18 +58,25 @@ impl Server {
     }
 
     pub(crate) fn command(&self, flags: &[&str]) -> Command {
+        let mut command = self.bare_command(&[]);
+        command.arg("--socket").arg(self.socket()).args(flags);
+        command
+    }
+
+    /// One that is not told where its socket is.
+    pub(crate) fn bare_command(&self, flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xserver"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("XSCHED_") {
                 command.env_remove(name);
             }
         }
-        command.arg("--socket").arg(self.socket()).args(flags);
+        command.args(flags);
         command
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.directory.path().join("xserver.sock")
+        self.socket.clone()
     }
 
     pub(crate) fn pid(&self) -> u32 {
