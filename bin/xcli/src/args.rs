@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Trace(command::trace::Trace),
     Sim(command::sim::Sim),
     Doctor(command::doctor::Doctor),
+    Service(command::service::Service),
+    Cdi(command::cdi::Cdi),
     #[command(hide = true)]
     Probe(command::probe::Probe),
 }
@@ -66,6 +68,8 @@ impl Command {
             | Command::Config(_)
             | Command::Sim(_)
             | Command::Doctor(_)
+            | Command::Service(_)
+            | Command::Cdi(_)
             | Command::Probe(_) => false,
         }
     }

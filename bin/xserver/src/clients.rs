@@ -1,6 +1,7 @@
 //! One attached guest: who it is, its page, and what the server knows of the page.
 
 use crate::devices::Devices;
+use crate::identity;
 use crate::told::Told;
 use std::fmt;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(crate) struct Guest {
     pub(crate) link: u32,
     pub(crate) credentials: Credentials,
     pub(crate) program: String,
+    /// The container that it is in.
+    pub(crate) container: Option<String>,
     pub(crate) group: GroupId,
     pub(crate) group_name: Option<String>,
     pub(crate) page: GuestPage,
@@ -68,6 +71,7 @@ impl Guest {
         let Newcomer { hello, page } = newcomer;
         Guest {
             link,
+            container: identity::container(&credentials),
             credentials,
             program: hello.program,
             group,

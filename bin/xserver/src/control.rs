@@ -301,6 +301,7 @@ fn client_status(
         pid: guest.credentials.pid,
         uid: guest.credentials.uid,
         program: guest.program.clone(),
+        container: guest.container.clone(),
         group: guest.group,
         group_name: guest.group_name.clone(),
         refused_priority: guest.refused_priority.filter(|_| {

@@ -6,7 +6,7 @@
 
 use rustix::fs::{Mode, OFlags};
 use xsched_ipc::peer::Credentials;
-use xsched_rules::{Identity, Rules};
+use xsched_rules::{Identity, Rules, container};
 
 /// Bytes of a file about control groups; there is a line for each hierarchy.
 const MOST: usize = 64 << 10;
@@ -21,6 +21,12 @@ pub(crate) fn identify(rules: &Rules, who: &Credentials, program: &str) -> Ident
         identity.cgroups = cgroups(who.pid);
     }
     identity
+}
+
+/// The container that a process is in, by its id or name; none if it is in none, or cannot be seen.
+pub(crate) fn container(who: &Credentials) -> Option<String> {
+    let paths = if who.pid == 0 { Vec::new() } else { cgroups(who.pid) };
+    paths.iter().find_map(|path| container::in_path(path)).map(str::to_owned)
 }
 
 fn executable(pid: u32) -> Option<String> {

@@ -45,6 +45,9 @@ pub struct ClientStatus {
     pub uid: u32,
     /// Name of the program.
     pub program: String,
+    /// The container that it is in, by its id or name, as its control group told.
+    #[serde(default)]
+    pub container: Option<String>,
     /// Its unit of suspension.
     pub group: GroupId,
     /// The name it shares with others, if any.

@@ -51,6 +51,7 @@ pub(crate) fn process(number: u32) -> ClientStatus {
         uid: 1000,
         program: "a \"b\"\\".into(),
         group: GroupId(1),
+        container: None,
         group_name: None,
         refused_priority: None,
         level_limit: None,

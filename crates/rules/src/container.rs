@@ -9,7 +9,7 @@ const ID: usize = 64;
 const SHOWN: usize = 12;
 
 /// The container that a path of a control group belongs to: of several within one another, the innermost.
-pub(crate) fn in_path(path: &str) -> Option<&str> {
+pub fn in_path(path: &str) -> Option<&str> {
     let mut found = None;
     let mut before = "";
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -26,7 +26,11 @@ pub(crate) fn is_beginning(pattern: &str, id: &str) -> bool {
 
 fn in_part<'a>(before: &str, part: &'a str) -> Option<&'a str> {
     let scope = part.strip_suffix(".scope");
-    let id = scope.map_or(part, |name| name.rsplit_once('-').map_or(name, |(_runtime, id)| id));
+    let id = match scope {
+        Some(name) => name.rsplit_once('-').map_or(name, |(_runtime, id)| id),
+        // Podman without systemd.
+        None => part.strip_prefix("libpod-").unwrap_or(part),
+    };
     if id.len() == ID && is_hex(id) {
         return Some(id);
     }
@@ -52,6 +56,7 @@ mod tests {
         for path in [
             format!("/system.slice/docker-{id}.scope"),
             format!("/docker/{id}"),
+            format!("/libpod_parent/libpod-{id}"),
             format!("/machine.slice/libpod-{id}.scope/container"),
             format!("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{id}.scope"),
             format!(

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod container;
+pub mod container;
 mod identity;
 mod parse;
 

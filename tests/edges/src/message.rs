@@ -167,6 +167,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         pid: 4711,
         uid: 1000,
         program: "hashcat".into(),
+        container: Some("0123456789abcdef".repeat(4)),
         group: GroupId(1),
         group_name: Some("job".into()),
         refused_priority: Some(200),

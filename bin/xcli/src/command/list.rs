@@ -2,11 +2,13 @@
 //!
 //! Deliberately absent: anything that follows changes; call it again, or from `watch`.
 
+use crate::containers::Names;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Column, Table, printable, width};
 use clap::Args;
 use std::collections::BTreeMap;
+use std::path::Path;
 use xsched_core::status::{ClientStatus, Origin, QueueStatus};
 use xsched_core::{HintKind, HintSource};
 
@@ -51,7 +53,12 @@ impl List {
                 return hints(&clients).render(width());
             }
             let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-            table(&clients, &user_names(&users)).render(width()) + &refusals(&clients) + &remarks(&clients)
+            let ids = clients.iter().filter_map(|client| client.container.as_deref());
+            let names = Names::of(ids, Path::new("/"));
+            table(&clients, &user_names(&users)).render(width())
+                + &containers(&clients, &names)
+                + &refusals(&clients)
+                + &remarks(&clients)
         })
     }
 }
@@ -77,6 +84,20 @@ fn table(clients: &[ClientStatus], users: &BTreeMap<u32, String>) -> Table {
         }
     }
     table
+}
+
+/// A line for each client that is in a container.
+fn containers(clients: &[ClientStatus], names: &Names) -> String {
+    let within = clients.iter().filter_map(|client| Some((client, client.container.as_deref()?)));
+    let line = |(client, id): (&ClientStatus, &str)| {
+        format!(
+            "{} {} is in container {}\n",
+            client.client,
+            printable(&client.program),
+            printable(names.show(id))
+        )
+    };
+    within.map(line).collect()
 }
 
 /// A line for each client that has less than it was started with.
@@ -211,6 +232,7 @@ mod tests {
             uid: 1000,
             program: "hashcat".into(),
             group: GroupId(number),
+            container: None,
             group_name: None,
             refused_priority: None,
             level_limit: None,
@@ -286,6 +308,14 @@ c2 4711 alice hashcat g2    -     -                -     - -  -                -
         let users = BTreeMap::from([(1000, "firstname.lastname".to_string())]);
         let text = table(&[long], &users).render(80);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn who_is_in_a_container_is_said_below_the_table() {
+        let mut clients = [client(1, vec![]), client(2, vec![])];
+        clients[1].container = Some("0123456789abcdef".repeat(4));
+        let lines = containers(&clients, &Names::default());
+        assert_eq!(lines, "c2 hashcat is in container 0123456789ab\n");
     }
 
     #[test]

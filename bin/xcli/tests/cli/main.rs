@@ -8,6 +8,7 @@ mod http;
 mod real;
 mod run;
 mod server;
+mod service;
 mod sim;
 mod support;
 mod usage;

@@ -32,6 +32,7 @@ fn client(number: u32, queues: u64) -> ClientStatus {
         pid: 100 + number,
         uid: 0,
         program: "prog\u{1b}[31m".into(),
+        container: None,
         group: GroupId(number),
         group_name: (number == 2).then(|| "batch".into()),
         refused_priority: None,

@@ -49,6 +49,7 @@ fn process(number: u32, name: &str, running_ns: u64, waiting_ns: u64, launched: 
         uid: 0,
         program: name.into(),
         group: GroupId(number),
+        container: None,
         group_name: None,
         refused_priority: None,
         level_limit: None,
