@@ -31,8 +31,7 @@ enum Task {
     Bench(bench::Args),
     Bindings(bindings::Args),
     Demo(demo::Args),
-    /// Build what is given out into target/dist: the wheel of the Python package.
-    Dist,
+    Dist(dist::Args),
     GpuBench(gpu::BenchArgs),
     GpuTest(gpu::TestArgs),
     Fuzz(fuzz::Args),
@@ -67,7 +66,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Asan(args) => sanitize::run(&sanitize::ADDRESS, &args).map(|tally| tally.close()),
         Task::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Bindings(args) => bindings::run(&args).map(|()| ExitCode::SUCCESS),
-        Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
+        Task::Dist(args) => dist::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Task::GpuBench(args) => gpu::bench(&args).map(|()| ExitCode::SUCCESS),
         Task::GpuTest(args) => gpu::test(&args).map(|()| ExitCode::SUCCESS),

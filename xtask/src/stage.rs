@@ -59,8 +59,18 @@ pub(crate) fn run() -> Result<()> {
 
 /// Builds and stages all parts; returns the root of the stage.
 pub(crate) fn stage() -> Result<PathBuf> {
-    let release = build(&PARTS.map(|(package, ..)| package))?;
     let root = target_dir()?.join("xsched");
+    lay_out(&build(&packages())?, &root)?;
+    Ok(root)
+}
+
+/// The packages that build what is staged.
+pub(crate) fn packages() -> [&'static str; PARTS.len()] {
+    PARTS.map(|(package, ..)| package)
+}
+
+/// Lays out at `root` what was built into `release`.
+pub(crate) fn lay_out(release: &Path, root: &Path) -> Result<()> {
     for (_, built, staged) in PARTS {
         replace(&release.join(built), &root.join(staged))?;
     }
@@ -75,7 +85,7 @@ pub(crate) fn stage() -> Result<PathBuf> {
         std::os::unix::fs::symlink(to, &fresh).with_context(|| format!("linking {}", fresh.display()))?;
         std::fs::rename(&fresh, root.join(link)).with_context(|| format!("replacing {link}"))?;
     }
-    Ok(root)
+    Ok(())
 }
 
 /// Builds `packages` for release; returns the folder with the results.

@@ -19,6 +19,7 @@ pub const OUTSIDE: &[(&str, MayUse)] = &[
     ("shims/*", MayUse::Only("crates/shim")),
     ("rust", MayUse::Nothing),
     ("xtask", MayUse::Anything),
+    ("packaging/*", MayUse::Anything),
     ("tests/*", MayUse::Anything),
     ("tests/fakes/*", MayUse::Anything),
     ("examples/*", MayUse::Anything),
