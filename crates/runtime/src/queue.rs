@@ -233,8 +233,17 @@ impl Queue {
 
     /// All that was launched before `then` is done.
     pub fn synced(&'static self, then: Snapshot) {
+        if self.ended(then) {
+            let _errno = errno::Keep::new();
+            // The program waits itself, and so lets others in itself: see `end`.
+            self.with(|inner| inner.found_done = 0);
+        }
+    }
+
+    /// The same, whoever has found out. Returns whether others wait for that.
+    fn ended(&'static self, then: Snapshot) -> bool {
         if !self.slot.activity.try_idle(then) {
-            return;
+            return false;
         }
         let beyond = if self.index.is_none() { self.beyond(Beyond::end) } else { None };
         let gate = self.gate_state();
@@ -247,6 +256,7 @@ impl Queue {
             beyond.into_iter().for_each(|edge| self.guest.tell(edge));
             self.tell(EdgeKind::Idle);
         }
+        gate.is_awaited()
     }
 
     /// The program got this event from the launch. (Its value is only compared.)

@@ -39,6 +39,12 @@ impl Watcher {
         }
     }
 
+    /// Lets no thread come.
+    #[cfg(test)]
+    pub(crate) fn keep_away(&self) {
+        self.state.store(PRESENT, Ordering::SeqCst);
+    }
+
     /// Whether the thread is there.
     #[cfg(test)]
     pub(crate) fn is_present(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Programs that never end: one that is always busy, and one that launches now and then and never waits.
+//! Programs that never end: one that is always busy, one that launches now and then and never waits, and one that launches a little at a time.
 
 use crate::work::{LEGACY, NON_BLOCKING, PER_THREAD, Work};
 use cuda_suite::cu::{Code, Handle, done};
@@ -76,6 +76,21 @@ pub(crate) fn sparse(work: &Work, kind: Kind) -> Result<(), Code> {
         step.launch(work)?;
         say(number);
         std::thread::sleep(Duration::from_millis(30));
+    }
+    Ok(())
+}
+
+/// As a program that is bound by its processor: requests of 30 × 50 µs with pauses of 0.5 ms in between, then it waits; one each 30 ms or so.
+pub(crate) fn eager(work: &Work, kind: Kind) -> Result<(), Code> {
+    let step = Step::new(work, kind, 50)?;
+    for number in 1u64.. {
+        for _ in 0..30 {
+            step.launch(work)?;
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        work.sync(step.stream)?;
+        say(number);
+        std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
 }

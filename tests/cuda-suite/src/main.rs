@@ -1,6 +1,6 @@
 //! `cuda-suite`: driver-API cases, one line each, which is the same in every run on one driver, whatever the timing.
 //!
-//! `cuda-suite [--case TEXT]… [--repeat N]`, or a load: `--busy KIND`, `--sparse KIND`. Cases that break a context run in processes of their own (`--child`).
+//! `cuda-suite [--case TEXT]… [--repeat N]`, or a load: `--busy KIND`, `--sparse KIND`, `--eager KIND`. Cases that break a context run in processes of their own (`--child`).
 
 mod cases;
 mod load;
@@ -30,6 +30,9 @@ struct Options {
     /// Instead of cases: launches now and then and never waits, in steps.
     #[arg(long, value_name = "KIND")]
     sparse: Option<load::Kind>,
+    /// Instead of cases: requests of many short launches with gaps in between, in steps.
+    #[arg(long, value_name = "KIND")]
+    eager: Option<load::Kind>,
     /// Before the load: hand an event to others by this file, or take theirs if it is there.
     #[arg(long, value_name = "FILE")]
     share: Option<std::path::PathBuf>,
@@ -72,10 +75,11 @@ fn main() -> ExitCode {
         eprintln!("cuda-suite: {}: {why}", file.display());
         return ExitCode::from(2);
     }
-    let load = match (options.busy, options.sparse) {
-        (Some(kind), _) => Some(load::busy(&work, kind)),
-        (None, Some(kind)) => Some(load::sparse(&work, kind)),
-        (None, None) => None,
+    let load = match (options.busy, options.sparse, options.eager) {
+        (Some(kind), ..) => Some(load::busy(&work, kind)),
+        (None, Some(kind), _) => Some(load::sparse(&work, kind)),
+        (None, None, Some(kind)) => Some(load::eager(&work, kind)),
+        (None, None, None) => None,
     };
     if let Some(result) = load {
         eprintln!("cuda-suite: {result:?}");

@@ -3,7 +3,8 @@
 //! That all is done at one moment does not make a queue idle: a program that is bound by its processor launches a kernel whenever it has
 //! prepared one, and the device is done with it before the next one comes. If each such moment counted, others would be let in between two
 //! kernels of one request. So it is believed of a queue that stands still from one look to the next. That is bounded: of a queue that always moves but of
-//! which [`MOVING`] looks in a row have found nothing to do, it is believed too, or else one tiny kernel now and then would keep others out for ever.
+//! which [`MOVING`] looks in a row have found nothing to do, without the program having waited itself meanwhile, it is believed too, or else one tiny kernel now and
+//! then would keep others out for ever.
 //!
 //! Deliberately absent: gaps between what the program itself has waited for and its next launch; those are the scheduler's grace time.
 
@@ -50,7 +51,7 @@ impl Queue {
         let Some(Some((completed, is_over))) = found else { return false };
         self.slot.completed.fetch_max(completed, Ordering::AcqRel);
         if is_over {
-            self.synced(now);
+            self.ended(now);
         }
         !is_over
     }

@@ -384,6 +384,25 @@ fn look_after_look_finds_nothing_to_do_then_a_queue_that_moves_is_idle_in_betwee
 }
 
 #[test]
+fn the_program_waits_itself_now_and_then_then_looks_that_found_nothing_to_do_are_counted_anew() {
+    let guest = guest();
+    // No watcher: it would look as well.
+    guest.watcher.keep_away();
+    let (queue, native) = queue(guest);
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    for _ in 0..3 {
+        for _ in 0..end::MOVING {
+            launch(queue);
+            assert!(queue.find_end(false), "within one request");
+        }
+        queue.synced(queue.snapshot());
+        assert!(!queue.snapshot().is_ready());
+    }
+    guest.open_for_good();
+}
+
+#[test]
 fn asked_at_once_then_a_queue_that_has_just_moved_is_idle_too() {
     let guest = guest();
     let (queue, native) = queue(guest);

@@ -121,6 +121,26 @@ fn an_urgent_program_that_never_waits_then_it_is_found_idle_and_others_get_on() 
 }
 
 #[test]
+fn an_urgent_program_with_gaps_between_its_kernels_then_others_come_in_between_its_requests_and_not_in_each_gap()
+ {
+    const REQUESTS: u64 = 20;
+    let machine = Machine::new();
+    let _server = machine.server(&[]);
+    for kind in ["made", "legacy", "per-thread"] {
+        let greedy = scheduled(&machine, 0, &["--busy", "made"]);
+        greedy.goes_on_within(PATIENCE);
+        let urgent = scheduled(&machine, 10, &["--eager", kind]);
+        urgent.goes_on_within(PATIENCE);
+        let (before, first) = (machine.suspensions(greedy.pid()), urgent.steps());
+        eventually("some requests", seconds(60), || urgent.steps() >= first + REQUESTS);
+        let (requests, suspensions) = (urgent.steps() - first, machine.suspensions(greedy.pid()) - before);
+        // Once for each request, and in gaps that a busy machine makes longer than they should be. If each gap counted, it would be five to ten times.
+        assert!(suspensions > 0, "{kind}: they do not meet");
+        assert!(suspensions < requests * 4, "{kind}: {suspensions} suspensions in {requests} requests");
+    }
+}
+
+#[test]
 fn two_devices_then_only_the_one_that_an_urgent_program_uses_is_held() {
     let machine = Machine::new();
     let _server = machine.strict_server();
