@@ -49,6 +49,18 @@ impl Asker {
         Ok(Asker { line })
     }
 
+    /// One that asks nobody: what it is told, it answers by itself.
+    #[cfg(test)]
+    pub(crate) fn answering(answer: impl Fn(Request) -> Answer + Send + 'static) -> Asker {
+        let (line, questions) = sync_channel::<Question>(LINE);
+        std::thread::spawn(move || {
+            for question in questions {
+                let _ = question.answer.send(Ok(answer(question.request)));
+            }
+        });
+        Asker { line }
+    }
+
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Trouble> {
         let (answer, answered) = oneshot::channel();
         self.line.try_send(Question { request, answer }).map_err(|_| Trouble::Busy)?;

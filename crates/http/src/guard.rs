@@ -193,6 +193,12 @@ fn is_this_machine(request: &Request) -> bool {
     let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
         return false;
     };
+    // A whole address in place of a path says where to more than the header does.
+    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    names_this_machine(host) && target.is_none_or(names_this_machine)
+}
+
+fn names_this_machine(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -222,6 +228,16 @@ mod tests {
             assert!(!with_host(&[host]), "{host}");
         }
         assert!(!with_host(&[]) && !with_host(&["localhost", "localhost"]));
+    }
+
+    #[test]
+    fn a_whole_address_in_place_of_a_path_is_looked_at_as_the_host_is() {
+        let is_ours = |target: &str| {
+            let request = axum::http::Request::builder().uri(target).header("host", "localhost");
+            is_this_machine(&request.body(axum::body::Body::empty()).unwrap())
+        };
+        assert!(is_ours("http://127.0.0.1:50000/v1/server") && is_ours("/v1/server"));
+        assert!(!is_ours("http://example.org/v1/server") && !is_ours("http://localhost@example.org/"));
     }
 
     #[test]

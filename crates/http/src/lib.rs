@@ -21,6 +21,8 @@ mod snapshot;
 mod token;
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod tests;
 
 pub use address::Address;

@@ -148,8 +148,16 @@ where
                 );
             } else if error.is_timeout() {
                 state.refusals().note(&source, StatusCode::REQUEST_TIMEOUT, "a head that did not come");
+            } else if is_unread(&error) {
+                state.refusals().note(&source, StatusCode::REQUEST_TIMEOUT, "an answer that nobody read");
             }
         }
         drop(place);
     });
+}
+
+/// Whether it ended because the other side took nothing for [`UNREAD`].
+fn is_unread(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }

@@ -9,7 +9,7 @@ use xsched_core::account::{Account, Happening, HeldBy, Latency, Totals, What};
 use xsched_core::status::{ClientStatus, Origin, QueueStatus, QueueTimes, ServerStatus};
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, HintKind, HintSource, Level, QueueId, Time};
 
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     serde_json::from_str(OPENAPI).unwrap()
 }
 
@@ -84,7 +84,7 @@ fn compare(name: &str, value: &impl serde::Serialize) {
     check(name, schemas, &schemas[name], &serde_json::to_value(value).unwrap());
 }
 
-fn check(place: &str, schemas: &Value, schema: &Value, value: &Value) {
+pub(crate) fn check(place: &str, schemas: &Value, schema: &Value, value: &Value) {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return check(name, schemas, &schemas[name], value);
     }

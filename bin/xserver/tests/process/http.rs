@@ -8,14 +8,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 /// A server that listens on a port of its own choice.
-struct Http {
-    server: Server,
-    address: String,
-    token: String,
+pub(crate) struct Http {
+    pub(crate) server: Server,
+    pub(crate) address: String,
+    pub(crate) token: String,
 }
 
 impl Http {
-    fn start() -> Http {
+    pub(crate) fn start() -> Http {
         let server = Server::start(&["HPF", "--http", "127.0.0.1:0"]);
         server.wait_for_log("HTTP on ");
         let log = server.log();
@@ -26,14 +26,14 @@ impl Http {
         Http { server, address, token }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
     /// Sends this, and answers with the status (0: none) and the body.
-    fn send(&self, bytes: &[u8]) -> (u16, String) {
+    pub(crate) fn send(&self, bytes: &[u8]) -> (u16, String) {
         let mut stream = self.connect();
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
@@ -43,7 +43,7 @@ impl Http {
         (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
 
-    fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
         let length = body.len();
         self.send(
             format!(
@@ -54,13 +54,13 @@ impl Http {
         )
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let (status, body) = self.request("GET", path, "", "");
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
 
-    fn put(&self, path: &str, body: &str) -> (u16, String) {
+    pub(crate) fn put(&self, path: &str, body: &str) -> (u16, String) {
         let headers = format!("authorization: Bearer {}\r\ncontent-type: application/json\r\n", self.token);
         self.request("PUT", path, &headers, body)
     }

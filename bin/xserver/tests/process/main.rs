@@ -12,5 +12,6 @@ mod rules;
 mod scheduling;
 mod somebody;
 mod storm;
+mod strangers;
 mod unit;
 mod users;

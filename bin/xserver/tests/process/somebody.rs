@@ -28,6 +28,8 @@ pub(crate) enum Job {
     Lend,
     /// Be the server for one guest; a line says what it sent.
     Listen,
+    /// Read and change something over HTTP, on a unix socket; and read the file with the token, which is beside it. A line for each.
+    Http,
     /// Send garbage, so many times, and say how many of them the server ended.
     Storm(u32),
 }
@@ -94,6 +96,7 @@ impl Job {
             Job::Steer => "steer".into(),
             Job::Lend => "lend".into(),
             Job::Listen => "listen".into(),
+            Job::Http => "http".into(),
             Job::Storm(rounds) => rounds.to_string(),
         }
     }
@@ -116,6 +119,7 @@ fn does_his_job_if_he_has_one() {
         "steer" => steer(&socket),
         "lend" => kept.push(lend(&socket, file.unwrap())),
         "listen" => listen(&socket),
+        "http" => http(&socket),
         rounds => say(&format!("{} ended", storm::rage(&socket, rounds.parse().unwrap()))),
     }
     if job == "lend" {
@@ -171,6 +175,26 @@ fn lend(socket: &Path, file: std::fs::File) -> Box<dyn std::any::Any> {
             say(&error.to_string());
             Box::new(())
         }
+    }
+}
+
+/// The first line of each answer, or why there is none.
+fn http(socket: &Path) {
+    use std::io::{Read, Write};
+    let ask = |head: &str, body: &str| -> std::io::Result<String> {
+        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+        let length = body.len();
+        write!(
+            stream,
+            "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    };
+    let token = std::fs::read_to_string(socket.with_file_name("http-token"));
+    for said in [ask("GET /v1/policy", ""), ask("PUT /v1/policy", "{\"name\":\"UP\"}"), token] {
+        say(&said.unwrap_or_else(|error| format!("{:?}", error.kind())));
     }
 }
 
