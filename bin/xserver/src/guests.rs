@@ -37,6 +37,8 @@ pub(crate) struct Guests {
     /// What came out of a turn before its time, for the next one.
     pub(crate) early: Turn,
     pub(crate) scans: Scans,
+    /// Entries of rings that were read, ever.
+    pub(crate) news: u64,
     pub(crate) log: Logbook,
     pub(crate) rules: Rulebook,
     /// Guests that the rules have not been asked about since they changed.
@@ -62,6 +64,7 @@ impl Guests {
             to_look: None,
             early: Turn::default(),
             scans: Scans::default(),
+            news: 0,
             log: Logbook::default(),
             rules: Rulebook::default(),
             unclassified: BTreeSet::new(),
@@ -151,6 +154,7 @@ impl Guests {
         if let Some(word) = garbage {
             return Err(format!("its ring holds {word:#x}, which is not an event"));
         }
+        self.news += edges.len() as u64;
         for edge in edges {
             self.read_slot(client, edge.slot, Some(edge.kind), now)?;
         }
@@ -246,6 +250,8 @@ impl Guests {
             if self.lingering.remove(&queue) || !believed {
                 self.scheduler.handle(Event::QueueReady { queue }, now);
             }
+        } else if !told_ready && self.lingering.contains(&queue) {
+            // That is known.
         } else if believed || told_ready {
             // Work so short that it was done before we looked has its grace too.
             if !believed {

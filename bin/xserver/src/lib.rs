@@ -2,7 +2,7 @@
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
 //! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log
-//! short, `manager` is the service manager's side, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
+//! short, `manager` is the service manager's side, `pace` is when news are heard in bulk, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
 //! X display while a policy goes by windows, one that writes a recording, and two of `crates/http` if that is wanted), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
@@ -26,6 +26,7 @@ mod links;
 mod logbook;
 mod manager;
 mod numbers;
+mod pace;
 mod poller;
 mod quota;
 mod record;

@@ -3,6 +3,7 @@
 //! Each turn: hear who has something to say, give a sign of life, let the scheduler decide, sleep until the next thing is due.
 //! If this process dies or is frozen, its guests notice that the sign of life is missing and run on by themselves.
 
+use crate::clients::Guest;
 use crate::control::{self, Answered};
 use crate::crowd::Crowd;
 use crate::facts::Facts;
@@ -10,12 +11,14 @@ use crate::guests::Guests;
 use crate::links::{Answer, Links, Role};
 use crate::logbook::Kind;
 use crate::manager::{Manager, Status};
+use crate::pace::Pace;
 use crate::poller::{Poller, Source, Wake};
 use crate::recorder::Recorder;
 use crate::rights::Rights;
 use crate::rulebook::Rulebook;
 use crate::signals::Signals;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use xsched_core::{ClientId, Hint, HintKind, Size, Time};
 use xsched_ipc::Error;
@@ -28,6 +31,8 @@ use xsched_sched::Scheduler;
 const MOST_GUESTS: usize = 4096;
 /// For how long newcomers and control clients are heard in one turn, if there are so many.
 const A_MOMENT: Duration = Duration::from_micros(200);
+/// While news are heard in bulk, so many guests at most are heard at once. If it would have to be more, nothing is heard in bulk.
+const MOST_IN_A_HURRY: usize = 16;
 /// What is said of a peer that left.
 const CLOSED: &str = "it closed the connection";
 
@@ -43,6 +48,9 @@ pub(crate) struct Server {
     facts: Facts,
     rights: Rights,
     crowd: Crowd,
+    pace: Pace,
+    /// Guests whose doorbells end a rest.
+    in_a_hurry: BTreeSet<ClientId>,
     /// When to give a sign of life at the latest, if anybody is there.
     beat_due: Time,
     /// No fd was left for the next connection: when to try again.
@@ -80,6 +88,8 @@ impl Server {
             facts,
             rights,
             crowd: Crowd::default(),
+            pace: Pace::default(),
+            in_a_hurry: BTreeSet::new(),
             beat_due: Time::ZERO,
             accepting_again: None,
             is_ending: false,
@@ -99,9 +109,14 @@ impl Server {
             // Who stands in line is not waited for.
             let is_behind = !self.crowd.is_empty() || !self.guests.unclassified.is_empty();
             let until = if is_behind { Some(Time::ZERO) } else { self.until(next) };
+            let rest = if is_behind { None } else { self.rest(now()) };
+            rest.into_iter().for_each(|until| self.poller.rest(until));
             self.poller.wait(until, &mut sources).context("epoll_wait failed")?;
             for source in &sources {
-                if let Source::Doorbell(client) = source {
+                // After a rest there are many, and it is known who of them can preempt anybody.
+                if let Source::Doorbell(client) = source
+                    && (rest.is_none() || self.in_a_hurry.contains(client))
+                {
                     self.guests.preempt_at_once(*client);
                 }
             }
@@ -149,6 +164,23 @@ impl Server {
         }
         self.end();
         Ok(())
+    }
+
+    /// Until when to rest, because news come fast; who must not wait that long is heard nevertheless.
+    fn rest(&mut self, now: Time) -> Option<Time> {
+        let until = self.pace.rest(self.guests.news, now);
+        let hurry = until.and_then(|_| self.guests.scheduler.in_a_hurry(MOST_IN_A_HURRY));
+        let (until, hurry) =
+            until.zip(hurry).map_or((None, BTreeSet::new()), |(until, hurry)| (Some(until), hurry));
+        let mut is_known = true;
+        for client in self.in_a_hurry.symmetric_difference(&hurry) {
+            let link = self.guests.table.get(client).and_then(|guest| self.links.get(guest.link));
+            let Some(Role::Guest { doorbell, .. }) = link.map(|link| &link.role) else { continue };
+            let is_hurry = hurry.contains(client);
+            is_known &= self.poller.hurry(doorbell, *client, is_hurry).is_ok() || !is_hurry;
+        }
+        self.in_a_hurry = hurry;
+        until.filter(|_| is_known)
     }
 
     /// When to wake at the latest.
@@ -357,6 +389,7 @@ impl Server {
         match link.role {
             Role::Guest { client, .. } => {
                 self.facts.forget(client);
+                self.in_a_hurry.remove(&client);
                 let guest = self.guests.leave(client, time);
                 match guest.filter(|_| self.guests.log.admits(Kind::Life, who.uid, time)) {
                     Some(guest) => tracing::info!("dropped {client} {guest}: {reason}"),
@@ -374,7 +407,10 @@ impl Server {
 
     /// A guest's thread may have ended between its entry in the ring and the doorbell.
     fn read_all_rings(&mut self, time: Time) {
-        let guests: Vec<_> = self.guests.table.iter().map(|(client, guest)| (*client, guest.link)).collect();
+        let has_news = |guest: &Guest| !guest.page.ring.is_quiet();
+        let guests: Vec<_> = (self.guests.table.iter())
+            .filter_map(|(client, guest)| has_news(guest).then_some((*client, guest.link)))
+            .collect();
         for (client, link) in guests {
             if let Err(reason) = self.guests.read_ring(client, time) {
                 self.drop_link(link, &reason, time);

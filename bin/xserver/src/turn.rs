@@ -28,7 +28,7 @@ impl Guests {
         let mut turn = std::mem::take(&mut self.early);
         let (mut operations, mut probes) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            for queue in self.lingering.clone() {
+            for queue in self.lingering() {
                 self.read_activity(queue, false, now);
             }
             turn.next = self.scheduler.decide(now, &mut operations);
@@ -85,10 +85,15 @@ impl Guests {
         }
     }
 
+    /// Those that linger now, most of the time none.
+    fn lingering(&self) -> Vec<QueueId> {
+        self.lingering.iter().copied().collect()
+    }
+
     /// Queues that the scheduler no longer believes ready are to be told of again. Returns whether one is ready after all.
     fn give_up_lingering(&mut self, now: Time) -> bool {
         let mut is_news = false;
-        for queue in self.lingering.clone() {
+        for queue in self.lingering() {
             if self.scheduler.is_ready(queue) {
                 continue;
             }

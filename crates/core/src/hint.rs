@@ -146,14 +146,17 @@ impl Hint {
 }
 
 /// All hints of one queue or client: a value for each kind, the default where none was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hints([Option<i64>; HINTS.len()]);
-
-impl Default for Hints {
-    fn default() -> Hints {
-        Hints([None; HINTS.len()])
-    }
+///
+/// There is one for each queue, and more for each process: so it is a bit for what was given, and values, rather than options of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Hints {
+    /// By kind.
+    given: u16,
+    /// By kind; zero where none was given, so that equal hints are equal values.
+    values: [i64; HINTS.len()],
 }
+
+const _: () = assert!(HINTS.len() <= u16::BITS as usize);
 
 impl Hints {
     /// The value that holds.
@@ -163,26 +166,30 @@ impl Hints {
 
     /// The value if one was given.
     pub fn given(&self, kind: HintKind) -> Option<i64> {
-        self.0.get(kind as usize - 1).copied().flatten()
+        let place = kind as usize - 1;
+        let value = self.values.get(place).copied()?;
+        (self.given & 1 << place != 0).then_some(value)
     }
 
     /// Sets one.
     pub fn set(&mut self, hint: Hint) {
-        if let Some(slot) = self.0.get_mut(hint.kind as usize - 1) {
-            *slot = Some(hint.value);
+        let place = hint.kind as usize - 1;
+        if let Some(value) = self.values.get_mut(place) {
+            (self.given, *value) = (self.given | 1 << place, hint.value);
         }
     }
 
     /// Takes one back.
     pub fn unset(&mut self, kind: HintKind) {
-        if let Some(slot) = self.0.get_mut(kind as usize - 1) {
-            *slot = None;
+        let place = kind as usize - 1;
+        if let Some(value) = self.values.get_mut(place) {
+            (self.given, *value) = (self.given & !(1 << place), 0);
         }
     }
 
     /// Whether none was given.
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.given == 0
     }
 
     /// Those that were given.

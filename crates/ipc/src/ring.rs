@@ -67,6 +67,13 @@ impl Ring {
         cells.map(|cell| cell.load(Ordering::Relaxed))
     }
 
+    /// Consumer: whether [`Ring::drain`] would find nothing, as far as can be seen without a word to the producer. What it is just pushing may be overlooked.
+    pub fn is_quiet(&self) -> bool {
+        let [tail, head] = [&self.tail, &self.head].map(|index| index.load(Ordering::Relaxed));
+        let [overflow, pending] = [&self.overflow, &self.pending].map(|flag| flag.load(Ordering::Relaxed));
+        tail == head && overflow == 0 && pending == 0
+    }
+
     /// Consumer: takes what is there, at most one ring full. Returns whether entries were left out, so that all slots must be read.
     #[must_use]
     pub fn drain(&self, mut each: impl FnMut(u64)) -> bool {
@@ -101,9 +108,11 @@ mod tests {
     #[test]
     fn entries_come_out_in_order_and_the_doorbell_rings_once_per_drain() {
         let ring = Ring::default();
+        assert!(ring.is_quiet());
         assert!(ring.push(1));
-        assert!(!ring.push(2));
+        assert!(!ring.push(2) && !ring.is_quiet());
         assert_eq!(drained(&ring), (vec![1, 2], false));
+        assert!(ring.is_quiet());
         assert!(ring.push(3));
         assert_eq!([(); 2].map(|()| ring.unread().collect::<Vec<_>>()), [[3], [3]], "it stays there");
         assert_eq!(drained(&ring), (vec![3], false));
@@ -118,6 +127,7 @@ mod tests {
         }
         let (all, lost) = drained(&ring);
         assert_eq!((all.len(), lost), (ENTRIES as usize, true));
+        assert!(ring.is_quiet());
         assert_eq!(drained(&ring), (vec![], false));
     }
 
@@ -125,6 +135,7 @@ mod tests {
     fn indices_that_make_no_sense_count_as_overflow() {
         let ring = Ring::default();
         ring.tail.store(0x8000_0000, Ordering::Relaxed);
+        assert!(!ring.is_quiet());
         assert_eq!(ring.unread().count(), 0);
         assert_eq!(drained(&ring), (vec![], true));
         assert!(ring.push(7));

@@ -5,12 +5,50 @@
 //! held back by the decision that follows, if only the queue's becoming ready is told before it, and no time is over meanwhile. Nothing is
 //! remembered, and whoever is not named here may be held back all the same.
 
+use crate::policy::HeldIdle;
 use crate::scheduler::Scheduler;
+use crate::state::{Device, Queue};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
-use xsched_core::{ClientId, QueueId};
+use xsched_core::{ClientId, GroupId, QueueId};
 
 impl Scheduler {
+    /// The clients whose becoming ready would close a gate of another group that is open now: all others can be heard of a little later. `None` if they are more than `most`, or if
+    /// the policy does not go by priorities alone, so that it cannot be said.
+    pub fn in_a_hurry(&self, most: usize) -> Option<BTreeSet<ClientId>> {
+        let mut found = BTreeSet::new();
+        if !self.policy.goes_by_priority_alone() {
+            return None;
+        }
+        for device in self.tables.devices.values() {
+            // A group that is ready elsewhere runs everywhere or nowhere, which has to be decided.
+            if !device.spanning.is_empty() {
+                return None;
+            }
+            // All below are held. Where nobody is ready, whoever comes holds those who are less urgent.
+            let floor = match device.held_idle {
+                HeldIdle::Below(floor) => floor,
+                HeldIdle::Nobody | HeldIdle::Recent => {
+                    let may_run = device.idle.range((PRIORITY_NO_EXECUTE + 1, GroupId(0))..);
+                    may_run.map(|&(priority, _)| priority).next().unwrap_or(i64::MAX)
+                }
+            };
+            let Some(above) = floor.checked_add(1) else { continue };
+            let idle = device.idle.range((above, GroupId(0))..).map(|&(_, group)| group);
+            // Ready or not: what is said of these is the priority of their most urgent queue, which may be idle still.
+            let active = device.active.range(..=(Reverse(above), GroupId(u32::MAX))).map(|&(_, group)| group);
+            for group in idle.chain(active) {
+                let group = self.tables.groups.get(&group);
+                found.extend(group.into_iter().flat_map(|group| group.clients.iter().copied()));
+                if found.len() > most {
+                    return None;
+                }
+            }
+        }
+        Some(found)
+    }
+
     /// The clients that run on the queue's device now, and not any more as soon as the queue, idle so far, is told ready.
     pub fn preempted_by(&self, id: QueueId) -> impl Iterator<Item = ClientId> + '_ {
         let queue = self.tables.queues.get(&id);
@@ -18,7 +56,12 @@ impl Scheduler {
         let idle = |group| self.tables.groups.get(&group).is_some_and(|group| group.urgent.is_none());
         let urgent = queue.filter(|queue| queue.urgency > PRIORITY_NO_EXECUTE && idle(queue.group));
         let device = urgent.and_then(|queue| Some((queue, self.tables.devices.get(&queue.device)?)));
-        // Where not even the least urgent one is preempted, nobody is: equals may be many.
+        // Those who run may be many: where it is known how urgent they all are, and where not even the least urgent ready one is preempted, nobody is.
+        let is_no_more_urgent = |queue: &Queue, device: &Device| {
+            self.policy.goes_by_priority_alone()
+                && matches!(device.held_idle, HeldIdle::Below(floor) if queue.urgency <= floor)
+        };
+        let device = device.filter(|(queue, device)| !is_no_more_urgent(queue, device));
         let device = device.filter(|(queue, device)| {
             let least = device.ready.last_key_value().map(|((Reverse(priority), _), _)| *priority);
             least.is_some_and(|least| self.policy.preempts_at_once(queue.urgency, least))

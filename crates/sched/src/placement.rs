@@ -13,7 +13,7 @@ use xsched_core::{ClientId, DeviceId, GroupId, Hints, Time};
 impl Scheduler {
     pub(crate) fn place(&mut self, id: GroupId, now: Time) {
         let Some(group) = self.tables.groups.get_mut(&id) else { return };
-        group.urgent = group.units.values().filter_map(UnitState::ready_priority).max();
+        group.urgent = group.units.values().filter_map(|unit| unit.ready_priority()).max();
         let mut changed = false;
         for (&device_id, unit) in &mut group.units {
             let device = self.tables.devices.entry(device_id).or_default();

@@ -24,9 +24,12 @@ impl Scheduler {
             let rank = self.policy.rank(&subject, now);
             (urgency, until) = (rank.urgency.max(LOWEST), rank.until);
         }
+        let Some(queue) = self.tables.queues.get_mut(&id) else { return };
+        let was_for_a_time = std::mem::replace(&mut queue.is_ranked_for_a_time, until.is_some());
         match until {
             Some(until) => self.timers.set(Timer::Rank(id), until, now),
-            None => self.timers.clear(Timer::Rank(id)),
+            None if was_for_a_time => self.timers.clear(Timer::Rank(id)),
+            None => {}
         }
         self.changes.groups.extend(self.tables.set_urgency(id, urgency));
     }

@@ -5,7 +5,7 @@
 //! may have died while its event was under way.
 
 use crate::policy::{Policy, PolicyKind, Run};
-use crate::state::{GivenTo, Phase, Tables, Verdict};
+use crate::state::{GivenTo, Queue, Tables, Verdict};
 use crate::timers::{Timer, Timers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -203,9 +203,9 @@ impl Scheduler {
                 Timer::Slice(device) => drop(self.changes.devices.insert(device)),
             }
         }
-        for group in self.changes.groups.clone() {
-            self.place(group, now);
-        }
+        let mut placed = std::mem::take(&mut self.changes.groups);
+        placed.iter().for_each(|&group| self.place(group, now));
+        self.changes.groups.append(&mut placed);
         self.decide_devices(now);
         let groups = std::mem::take(&mut self.changes.groups);
         groups.iter().for_each(|&group| self.judge(group));
@@ -231,9 +231,12 @@ impl Scheduler {
         while !self.changes.units.is_empty() {
             let units = std::mem::take(&mut self.changes.units);
             touched.extend(units.iter().map(|&(group, _)| group));
+            if !self.policy.takes_turns() {
+                units.into_iter().for_each(|(group, device)| self.settle(group, device, now, out));
+                continue;
+            }
             let runs = |&(group, _): &(GroupId, DeviceId)| {
-                self.policy.takes_turns()
-                    && self.tables.groups.get(&group).is_some_and(|group| group.verdict == Verdict::Runs)
+                self.tables.groups.get(&group).is_some_and(|group| group.verdict == Verdict::Runs)
             };
             // Where runs follow one another, those who stop come first: who begins may have to wait for them.
             let (begin, stop): (Vec<_>, Vec<_>) = units.into_iter().partition(runs);
@@ -290,7 +293,7 @@ impl Scheduler {
 
     /// Whether the queue counts as ready: it is, or its grace is not over. Not when its lease has lapsed.
     pub fn is_ready(&self, queue: QueueId) -> bool {
-        self.queue(queue).is_some_and(|queue| queue.ready)
+        self.tables.queues.get(&queue).is_some_and(Queue::counts_as_ready)
     }
 
     /// Whether the client is held back on the device, as of the last decision.
@@ -337,7 +340,7 @@ impl Scheduler {
             group: queue.group,
             device: queue.device,
             hints: queue.hints,
-            ready: matches!(queue.phase, Phase::Ready | Phase::Draining),
+            ready: queue.counts_as_ready(),
         })
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Queue {
     pub(crate) hints: Hints,
     /// How urgent the policy thinks it is (`ranks`).
     pub(crate) urgency: i64,
+    /// It is to be asked anew how urgent it is even if nothing changes: a timer may be set.
+    pub(crate) is_ranked_for_a_time: bool,
     /// Since when it has counted as ready; `None` while it does not.
     pub(crate) ready_since: Option<Time>,
     /// Its utilization was given to it alone, not to its whole process.
@@ -79,7 +81,8 @@ pub(crate) enum GivenTo {
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub(crate) clients: BTreeSet<ClientId>,
-    pub(crate) units: BTreeMap<DeviceId, UnitState>,
+    /// In boxes, for a node of the map has room for eleven, and most groups have one.
+    pub(crate) units: BTreeMap<DeviceId, Box<UnitState>>,
     /// Priority of its most urgent ready queue on any device; `None` while it is idle everywhere.
     pub(crate) urgent: Option<i64>,
     pub(crate) verdict: Verdict,
@@ -111,7 +114,8 @@ pub(crate) struct UnitState {
     pub(crate) lapsed: BTreeSet<QueueId>,
     /// Where the next round of probes of lapsed queues begins.
     pub(crate) lapsed_cursor: QueueCursor,
-    pub(crate) gates: BTreeMap<ClientId, Gate>,
+    /// In boxes as [`Group::units`].
+    pub(crate) gates: BTreeMap<ClientId, Box<Gate>>,
     pub(crate) place: Place,
     /// As of the last decision: nothing of it may be launched.
     pub(crate) closed: bool,
@@ -193,15 +197,15 @@ impl Default for Device {
 
 impl Tables {
     pub(crate) fn unit(&self, group: GroupId, device: DeviceId) -> Option<&UnitState> {
-        self.groups.get(&group)?.units.get(&device)
+        self.groups.get(&group)?.units.get(&device).map(|unit| &**unit)
     }
 
     pub(crate) fn unit_mut(&mut self, group: GroupId, device: DeviceId) -> Option<&mut UnitState> {
-        self.groups.get_mut(&group)?.units.get_mut(&device)
+        self.groups.get_mut(&group)?.units.get_mut(&device).map(|unit| &mut **unit)
     }
 
     pub(crate) fn gate(&self, client: ClientId, device: DeviceId) -> Option<&Gate> {
-        self.unit(self.clients.get(&client)?.group, device)?.gates.get(&client)
+        self.unit(self.clients.get(&client)?.group, device)?.gates.get(&client).map(|gate| &**gate)
     }
 
     pub(crate) fn add_client(&mut self, id: ClientId, group: GroupId) {
@@ -240,7 +244,7 @@ impl Tables {
             let units = &mut self.groups.entry(to).or_default().units;
             let new = units.entry(device).or_insert_with(|| {
                 self.devices.entry(device).or_default().units += 1;
-                UnitState::default()
+                Box::default()
             });
             new.put_gate(id, gate);
             for &number in &queues {
@@ -285,7 +289,7 @@ impl Tables {
         let (group, utilization) = (client.group, client.hints.get(HintKind::Utilization));
         let unit = self.groups.get_mut(&group)?.units.entry(device).or_insert_with(|| {
             self.devices.entry(device).or_default().units += 1;
-            UnitState::default()
+            Box::default()
         });
         let gate = unit.gates.entry(client_id).or_default();
         gate.queues += 1;
@@ -296,6 +300,7 @@ impl Tables {
             device,
             hints,
             urgency: hints.priority(),
+            is_ranked_for_a_time: false,
             ready_since: None,
             has_own_utilization,
             phase: Phase::Idle,
@@ -416,6 +421,11 @@ impl Tables {
 }
 
 impl Queue {
+    /// Whether the scheduler believes that it has something to run.
+    pub(crate) fn counts_as_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Draining)
+    }
+
     pub(crate) fn urgency(&self, id: QueueId) -> Urgency {
         (Reverse(self.urgency), id)
     }

@@ -74,14 +74,14 @@ impl UnitState {
     }
 
     /// Takes a process out, with what it asks for.
-    pub(crate) fn take_gate(&mut self, client: ClientId) -> Option<Gate> {
+    pub(crate) fn take_gate(&mut self, client: ClientId) -> Option<Box<Gate>> {
         let gate = self.gates.remove(&client)?;
         self.utilization = self.utilization.saturating_sub(gate.weight.sum());
         Some(gate)
     }
 
     /// Puts it into another group's unit.
-    pub(crate) fn put_gate(&mut self, client: ClientId, gate: Gate) {
+    pub(crate) fn put_gate(&mut self, client: ClientId, gate: Box<Gate>) {
         self.utilization += gate.weight.sum();
         self.gates.insert(client, gate);
     }

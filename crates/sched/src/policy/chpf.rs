@@ -28,4 +28,8 @@ impl Policy for Chpf {
     fn preempts_at_once(&self, other: i64, own: i64) -> bool {
         other > own
     }
+
+    fn goes_by_priority_alone(&self) -> bool {
+        true
+    }
 }

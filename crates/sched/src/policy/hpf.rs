@@ -21,6 +21,10 @@ impl Policy for Hpf {
     fn preempts_at_once(&self, other: i64, own: i64) -> bool {
         other > own
     }
+
+    fn goes_by_priority_alone(&self) -> bool {
+        true
+    }
 }
 
 /// The ready groups of the highest priority run, and no idle one that is less urgent may start.

@@ -74,6 +74,12 @@ pub trait Policy: Send + fmt::Debug {
         false
     }
 
+    /// Whether on each device all ready groups of the highest priority run, nobody else does, and no idle one below them may start; and a queue has the same
+    /// priority ready and idle. Then it is known beforehand whose becoming ready changes anything for others.
+    fn goes_by_priority_alone(&self) -> bool {
+        false
+    }
+
     /// Whether a group may be held back although nobody else wants the device: it then keeps a small window in any case.
     fn holds_alone(&self) -> bool {
         false

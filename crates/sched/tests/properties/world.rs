@@ -110,11 +110,17 @@ impl World {
         }
     }
 
-    /// Whoever is named before a queue becomes ready is held back by the next decision.
+    /// Whoever is named before a queue becomes ready is held back by the next decision; and if its process is not in a hurry, nobody else is who was not before.
     fn check_foresight(&mut self, queue: QueueId) {
         self.decide();
         let named: Vec<ClientId> = self.scheduler.preempted_by(queue).collect();
-        let Some(device) = self.scheduler.queue(queue).map(|queue| queue.device) else { return };
+        let Some((client, device)) = self.scheduler.queue(queue).map(|queue| (queue.client, queue.device))
+        else {
+            return;
+        };
+        let in_a_hurry = self.scheduler.in_a_hurry(usize::MAX);
+        assert!(self.scheduler.in_a_hurry(0).is_none_or(|few| few.is_empty()));
+        let before = self.suspended();
         assert!(named.iter().all(|&client| !self.scheduler.is_suspended(client, device)));
         let event = Event::QueueReady { queue };
         self.model.event(event, self.now);
@@ -122,6 +128,19 @@ impl World {
         self.decide();
         let held = |&client: &ClientId| self.scheduler.is_suspended(client, device);
         assert!(named.iter().all(held), "{named:?} are preempted by {queue}");
+        if in_a_hurry.is_some_and(|in_a_hurry| !in_a_hurry.contains(&client)) {
+            let after = self.suspended();
+            let group = |client| self.scheduler.group_of(client);
+            // Its own group may be held: it runs on one device, and does not on another where it has become ready.
+            let others = |(other, _): &&(ClientId, DeviceId)| group(*other) != group(client);
+            let held: Vec<_> = after.difference(&before).filter(others).collect();
+            assert!(held.is_empty(), "{held:?} are held by {queue} of {client}, which is in no hurry");
+        }
+    }
+
+    /// Who is held where.
+    fn suspended(&self) -> BTreeSet<(ClientId, DeviceId)> {
+        self.told.iter().filter(|(_, told)| told.0).map(|(&at, _)| at).collect()
     }
 
     /// Decides until no probe is left to answer, and checks each decision.
