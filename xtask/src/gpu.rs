@@ -37,6 +37,10 @@ enum What {
     Apps,
     /// An urgent program beside a greedy one.
     Pair,
+    /// How soon an urgent kernel runs beside greedy kernels of several lengths.
+    Preempt,
+    /// What the driver's own controls cost and do.
+    Control,
     /// Eight programs for minutes.
     Soak,
 }
@@ -59,6 +63,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         What::Launch => "launch",
         What::Apps => "apps",
         What::Pair => "pair",
+        What::Preempt => "preempt",
+        What::Control => "control",
         What::Soak => "soak",
     };
     let flags = args.flags.iter().map(String::as_str);

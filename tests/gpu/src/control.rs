@@ -2,10 +2,9 @@
 //! an urgent context runs beside a greedy one of the same process. No xserver.
 
 use crate::bundle;
-use crate::saturate::{Saturate, call};
+use crate::saturate::{Saturate, call, multiprocessors};
 use anyhow::{Context, Result, ensure};
 use cuda_suite::cu::{Api, Handle, Kernels};
-use std::ffi::c_int;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::ptr::null_mut;
@@ -146,18 +145,6 @@ fn lent() -> Result<(RemoteControl, Vec<Channels>)> {
 fn current(cu: &Api, context: Handle) -> Result<()> {
     // SAFETY: a context of ours.
     call("cuCtxSetCurrent", unsafe { (cu.cuCtxSetCurrent)(context) })
-}
-
-fn multiprocessors(cu: &Api) -> Result<u32> {
-    type Get = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
-    const MULTIPROCESSOR_COUNT: c_int = 16;
-    let address = cu.symbol("cuDeviceGetAttribute").context("no cuDeviceGetAttribute")?;
-    let mut count = 0;
-    // SAFETY: the function of that name has this signature (cuda.h); a place for the answer.
-    let code =
-        unsafe { std::mem::transmute::<Handle, Get>(address)(&raw mut count, MULTIPROCESSOR_COUNT, 0) };
-    call("cuDeviceGetAttribute", code)?;
-    Ok(u32::try_from(count)?)
 }
 
 fn microseconds(mut times: Vec<Duration>) -> Vec<f64> {

@@ -11,6 +11,7 @@ mod cores;
 mod launch;
 mod mps;
 mod pair;
+mod preempt;
 mod saturate;
 mod soak;
 mod worker;
@@ -38,6 +39,11 @@ enum What {
     Control(control::Options),
     /// An urgent program beside a greedy one: alone, natively together, under XSched together.
     Pair(pair::Options),
+    /// How soon an urgent kernel runs beside greedy kernels of several lengths.
+    Preempt(preempt::Options),
+    /// One of the programs of `preempt`.
+    #[command(hide = true)]
+    Player(preempt::player::Options),
     /// Eight programs for minutes: nothing fails, nothing grows.
     Soak(soak::Options),
     /// One start of a driver: how this program times them.
@@ -54,6 +60,8 @@ fn main() -> Result<ExitCode> {
         What::Apps(options) => apps::run(options).map(|()| ExitCode::SUCCESS),
         What::Control(options) => control::run(options).map(|()| ExitCode::SUCCESS),
         What::Pair(options) => pair::run(options).map(|()| ExitCode::SUCCESS),
+        What::Preempt(options) => preempt::run(options).map(|()| ExitCode::SUCCESS),
+        What::Player(options) => preempt::player::play(options).map(|()| ExitCode::SUCCESS),
         What::Soak(options) => soak::run(options),
         What::Start(options) => launch::start::once(options).map(|()| ExitCode::SUCCESS),
     }

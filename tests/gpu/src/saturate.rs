@@ -1,7 +1,8 @@
 //! Kernels that fill the whole device for a time of one's choice, and whose results say that not one instruction was lost or done twice.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cuda_suite::cu::{Api, Handle};
+use std::ffi::c_int;
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
@@ -92,4 +93,17 @@ impl<'a> Saturate<'a> {
         ensure!(wrong == 0, "{wrong} of {} threads have not done {rounds} rounds", words.len());
         Ok(())
     }
+}
+
+/// Multiprocessors of the first device.
+pub(crate) fn multiprocessors(cu: &Api) -> Result<u32> {
+    type Get = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
+    const MULTIPROCESSOR_COUNT: c_int = 16;
+    let address = cu.symbol("cuDeviceGetAttribute").context("no cuDeviceGetAttribute")?;
+    let mut count = 0;
+    // SAFETY: the function of that name has this signature (cuda.h); a place for the answer.
+    let code =
+        unsafe { std::mem::transmute::<Handle, Get>(address)(&raw mut count, MULTIPROCESSOR_COUNT, 0) };
+    call("cuDeviceGetAttribute", code)?;
+    Ok(u32::try_from(count)?)
 }

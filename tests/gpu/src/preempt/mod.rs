@@ -1,0 +1,174 @@
+//! How soon an urgent kernel runs beside a greedy program of kernels of a given length: natively, under MPS with client priorities, under XSched.
+//!
+//! The programs are this one ([`player`]): the urgent one asks for ten kernels of 20 µs every 20 ms; the greedy one keeps two kernels in
+//! flight that fill the device, and checks at the end of each turn that all their threads did all they should, each thing once.
+
+pub(crate) mod player;
+
+use crate::bundle;
+use crate::mps::{Mps, Priority};
+use crate::worker::Worker;
+use anyhow::{Context, Result};
+use cuda_suite::cu::Api;
+use std::process::Command;
+use std::time::Duration;
+use test_stats::quantile;
+use test_system::Machine;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Urgent requests for each row.
+    #[arg(long, value_name = "N", default_value_t = 150)]
+    requests: usize,
+    /// Lengths of the greedy kernels in µs.
+    #[arg(long, value_name = "µs", value_delimiter = ',', default_values_t = [100, 1000, 10_000, 100_000])]
+    lengths: Vec<u64>,
+    /// Beside a kernel that does not end, too; with Level 3 only.
+    #[arg(long)]
+    endless: bool,
+    /// Without MPS.
+    #[arg(long)]
+    no_mps: bool,
+    /// Highest levels that XSched uses, each a setting.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', default_values_t = [1, 3], value_parser = clap::value_parser!(u8).range(1..=3))]
+    level: Vec<u8>,
+}
+
+/// Between two urgent requests.
+const PERIOD_MS: u64 = 20;
+/// How long the greedy program works before anything counts.
+const SETTLE: Duration = Duration::from_millis(300);
+/// As good as for ever.
+const ENDLESS_US: u64 = 3_600_000_000;
+
+struct Setting {
+    name: String,
+    level: Option<u8>,
+    urgent: Worker,
+    greedy: Worker,
+}
+
+/// Runs all and prints the table.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
+    println!("{}\n", bundle::circumstances(&cu)?);
+    let machine = Machine::new();
+    let _server = machine.server(&[]);
+    let mps = if options.no_mps { None } else { Mps::start(machine.folder()).ok() };
+    let mut settings = vec![start("native", None, &machine, |machine, _| machine.command(this()))?];
+    if let Some(mps) = &mps {
+        let serve = |machine: &Machine, is_urgent: bool| {
+            let mut command = machine.command(this());
+            mps.serve(&mut command, if is_urgent { Priority::Normal } else { Priority::BelowNormal });
+            command
+        };
+        settings.push(start("MPS with priorities", None, &machine, serve)?);
+    }
+    for &level in &options.level {
+        let run = |machine: &Machine, is_urgent: bool| {
+            let mut command = machine.xcli();
+            let priority = if is_urgent { "10" } else { "0" };
+            command.args(["run", "--priority", priority, "--level", &level.to_string(), "--"]).arg(this());
+            command
+        };
+        settings.push(start(&format!("XSched, Level {level}"), Some(level), &machine, run)?);
+    }
+    let first = settings.first_mut().context("native is always there")?;
+    let alone = first.urgent(options.requests)?;
+    println!(
+        "Urgent: {} kernels of {} µs, every {PERIOD_MS} ms.\n",
+        player::KERNELS,
+        player::KERNEL.as_micros()
+    );
+    println!(
+        "| greedy kernels | setting | urgent µs p50 | p99 | most | added p50 | added p99 | greedy work of alone |"
+    );
+    println!("|---|---|--:|--:|--:|--:|--:|--:|");
+    row("none", "native, alone", &alone, &alone, None);
+    for &length in &options.lengths {
+        let first = settings.first_mut().context("native is always there")?;
+        let rate = first.greedy_alone(length)?;
+        for setting in &mut settings {
+            // A request may have to wait for a kernel or two.
+            let requests = options.requests.min((8_000_000 / length.max(PERIOD_MS * 1000)) as usize);
+            let (times, kept) = setting.together(length, requests)?;
+            row(
+                &format!("{:?}", Duration::from_micros(length)),
+                &setting.name,
+                &times,
+                &alone,
+                Some(kept / rate),
+            );
+        }
+    }
+    for setting in settings.iter_mut().filter(|it| options.endless && it.level == Some(3)) {
+        setting.greedy.tell(&format!("go {ENDLESS_US}"))?;
+        std::thread::sleep(SETTLE);
+        let times = setting.urgent(options.requests)?;
+        row("one without end", &setting.name, &times, &alone, None);
+    }
+    Ok(())
+}
+
+fn this() -> std::path::PathBuf {
+    std::env::current_exe().unwrap_or_default()
+}
+
+fn start(
+    name: &str,
+    level: Option<u8>,
+    machine: &Machine,
+    command: impl Fn(&Machine, bool) -> Command,
+) -> Result<Setting> {
+    let play = |kind: &str, is_urgent: bool| {
+        let mut command = command(machine, is_urgent);
+        command.args(["player", kind]);
+        Worker::start(format!("{kind} ({name})"), command, None)
+    };
+    let (mut urgent, mut greedy) = (play("urgent", true), play("greedy", false));
+    urgent.begins("ready")?;
+    greedy.begins("ready")?;
+    Ok(Setting { name: name.into(), level, urgent, greedy })
+}
+
+impl Setting {
+    fn urgent(&mut self, requests: usize) -> Result<Vec<f64>> {
+        let said =
+            self.urgent.ask(&format!("run {requests} {PERIOD_MS}"), "took", Duration::from_secs(60))?;
+        let mut times = said.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+        times.sort_by(f64::total_cmp);
+        Ok(times)
+    }
+
+    fn greedy_alone(&mut self, length: u64) -> Result<f64> {
+        self.greedy.tell(&format!("go {length}"))?;
+        std::thread::sleep(SETTLE);
+        self.greedy.tell("count")?;
+        std::thread::sleep(Duration::from_millis(700));
+        self.stop()
+    }
+
+    /// The greedy program's rate.
+    fn stop(&mut self) -> Result<f64> {
+        Ok(self.greedy.ask("stop", "did", Duration::from_secs(60))?.parse()?)
+    }
+
+    fn together(&mut self, length: u64, requests: usize) -> Result<(Vec<f64>, f64)> {
+        self.greedy.tell(&format!("go {length}"))?;
+        std::thread::sleep(SETTLE);
+        // The first ones teach whoever learns.
+        self.urgent(5)?;
+        self.greedy.tell("count")?;
+        let times = self.urgent(requests)?;
+        Ok((times, self.stop()?))
+    }
+}
+
+fn row(length: &str, setting: &str, times: &[f64], alone: &[f64], kept: Option<f64>) {
+    let kept = kept.map_or_else(|| "–".into(), |kept| format!("{:.1} %", kept * 100.0));
+    let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| quantile(times, share));
+    let [more50, more99] = [(p50, 0.5), (p99, 0.99)].map(|(time, share)| time - quantile(alone, share));
+    println!(
+        "| {length} | {setting} | {p50:.0} | {p99:.0} | {most:.0} | {more50:.0} | {more99:.0} | {kept} |"
+    );
+}

@@ -1,0 +1,126 @@
+//! The two programs: they do what they are told, line by line.
+
+use crate::saturate::{Saturate, call, multiprocessors};
+use anyhow::{Context, Result, bail};
+use cuda_suite::cu::{Api, Kernels};
+use std::io::BufRead;
+use std::ptr::null_mut;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// An urgent request: so many kernels ...
+pub(crate) const KERNELS: usize = 10;
+/// ... of this length.
+pub(crate) const KERNEL: Duration = Duration::from_micros(20);
+/// How many greedy kernels are in flight.
+const IN_FLIGHT: usize = 2;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    /// `run REQUESTS PERIOD_MS`: answers `took` and each request's time in µs.
+    Urgent,
+    /// `go KERNEL_US`, `count`, `stop`: answers `did` and how much of each second it had.
+    Greedy,
+}
+
+/// Plays until nobody is left to tell anything.
+pub(crate) fn play(options: &Options) -> Result<()> {
+    let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
+    let mut context = null_mut();
+    // SAFETY: flags must be 0; places for the answers.
+    unsafe {
+        call("cuInit", (cu.cuInit)(0))?;
+        call("cuDevicePrimaryCtxRetain", (cu.cuDevicePrimaryCtxRetain)(&raw mut context, 0))?;
+        call("cuCtxSetCurrent", (cu.cuCtxSetCurrent)(context))?;
+    }
+    let (tell, orders) = channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if tell.send(line.split_whitespace().map(str::to_owned).collect()).is_err() {
+                return;
+            }
+        }
+    });
+    match options.kind {
+        Kind::Urgent => urgent(&cu, &orders),
+        Kind::Greedy => greedy(&cu, &orders),
+    }
+}
+
+fn number(order: &[String], at: usize) -> Result<u64> {
+    Ok(order.get(at).with_context(|| format!("{order:?} says no number"))?.parse()?)
+}
+
+fn urgent(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
+    let kernels = cu.kernels().map_err(|code| anyhow::anyhow!("the driver answers {code}"))?;
+    request(cu, &kernels)?;
+    println!("ready");
+    for order in orders {
+        let (requests, period) = (number(&order, 1)?, Duration::from_millis(number(&order, 2)?));
+        let mut took = String::from("took");
+        let mut due = Instant::now();
+        for _ in 0..requests {
+            due = (due + period).max(Instant::now());
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let begun = Instant::now();
+            request(cu, &kernels)?;
+            took += &format!(" {:.1}", begun.elapsed().as_secs_f64() * 1e6);
+        }
+        println!("{took}");
+    }
+    Ok(())
+}
+
+fn request(cu: &Api, kernels: &Kernels) -> Result<()> {
+    for _ in 0..KERNELS {
+        call("cuLaunchKernel", cu.spin(kernels, KERNEL.as_nanos() as u64, null_mut()))?;
+    }
+    // SAFETY: no preconditions.
+    call("cuStreamSynchronize", unsafe { (cu.cuStreamSynchronize)(null_mut()) })
+}
+
+fn greedy(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
+    let work = Saturate::new(cu, multiprocessors(cu)?)?;
+    let mut events = [null_mut(); IN_FLIGHT];
+    for event in &mut events {
+        // SAFETY: a place for the answer.
+        call("cuEventCreate", unsafe { (cu.cuEventCreate)(event, 2) })?;
+    }
+    println!("ready");
+    while let Ok(order) = orders.recv() {
+        if order.first().map(String::as_str) != Some("go") {
+            bail!("{order:?} where only go is understood");
+        }
+        let rounds = work.rounds(Duration::from_micros(number(&order, 1)?));
+        work.reset()?;
+        let (mut launched, mut counted, mut since) = (0u64, 0, Instant::now());
+        loop {
+            match orders.try_recv() {
+                Ok(order) if order.first().is_some_and(|word| word == "count") => {
+                    (counted, since) = (launched, Instant::now());
+                }
+                Ok(_) => break,
+                Err(std::sync::mpsc::TryRecvError::Empty) => {}
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(()),
+            }
+            let event = events[launched as usize % IN_FLIGHT];
+            // SAFETY: an event of ours; one that was never recorded is complete.
+            unsafe {
+                call("cuEventSynchronize", (cu.cuEventSynchronize)(event))?;
+                work.launch_rounds(rounds, null_mut())?;
+                call("cuEventRecord", (cu.cuEventRecord)(event, null_mut()))?;
+            }
+            launched += 1;
+        }
+        let rate = ((launched - counted) * rounds) as f64 / since.elapsed().as_secs_f64();
+        work.wait()?;
+        work.check(launched * rounds)?;
+        println!("did {rate}");
+    }
+    Ok(())
+}
