@@ -1,6 +1,6 @@
 """The urgent program: requests at a fixed period. Argument: eager (ResNet-152, batch 32) or graph (batch 4, as one CUDA graph).
 
-It says how many milliseconds of the device a request takes. Told `run SECONDS PERIOD`, it makes some requests that do not count, says
+Told `measure`, it says how many milliseconds of the device a request takes. Told `run SECONDS PERIOD`, it makes some requests that do not count, says
 `begins`, and at the end `took` with the milliseconds of each that counts.
 """
 import sys
@@ -18,15 +18,18 @@ step = networks.resnet152({"eager": 32, "graph": 4}[kind])
 for _ in range(10):
     step()
 torch.cuda.synchronize()
-alone = networks.device_time(step)
+eager = step
 if kind == "graph":
     step = networks.as_graph(step)
 torch.cuda.synchronize()
-told.ready(f"{alone:.4f}")
+told.ready()
 
 while True:
-    _, seconds, period = told.next_order()
-    seconds, period = float(seconds), float(period) / 1e3
+    order, *arguments = told.next_order()
+    if order == "measure":
+        told.answer("device", f"{networks.device_time(eager):.4f}")
+        continue
+    seconds, period = float(arguments[0]), float(arguments[1]) / 1e3
     times, due = [], time.monotonic()
     counts_from = due + LEAD
     end = counts_from + seconds

@@ -153,7 +153,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         starting.push(Cast { setting, players });
     }
     for mut cast in starting {
-        match cast.wait_until_ready(&mut seen) {
+        match cast.wait_until_ready() {
             Ok(()) => casts.push(cast),
             // The others are worth having without it.
             Err(why) if cast.setting == Setting::Mps => {
@@ -196,6 +196,9 @@ fn one_round(casts: &mut [Cast], round: usize, options: &Options, seen: &mut See
     for kind in kinds(|mix| mix.urgent) {
         for cast in casts.iter_mut() {
             if cast.setting == Setting::Native || options.alone_everywhere {
+                if round == 0 && cast.setting == Setting::Native {
+                    seen.device.insert(kind, cast.device_time(kind)?);
+                }
                 let turn = cast.urgent_alone(kind, options.seconds)?;
                 eprintln!("{kind}, {}, alone: {turn:.2?}", cast.setting);
                 seen.urgent_alone.entry((kind, cast.setting)).or_default().push(turn);
@@ -265,14 +268,14 @@ fn player_command(
 }
 
 impl Cast {
-    fn wait_until_ready(&mut self, seen: &mut Seen) -> Result<()> {
-        for (kind, player) in &mut self.players {
-            let said = player.begins("ready")?;
-            if let Ok(device) = said.parse() {
-                seen.device.entry(kind).or_insert(device);
-            }
-        }
-        Ok(())
+    fn wait_until_ready(&mut self) -> Result<()> {
+        self.players.values_mut().try_for_each(|player| player.begins("ready").map(drop))
+    }
+
+    /// Milliseconds of the device that a request of this kind takes, alone.
+    fn device_time(&mut self, kind: &'static str) -> Result<f64> {
+        let said = self.player(kind)?.ask("measure", "device", bound(5.0))?;
+        said.parse().with_context(|| format!("{kind} says {said:?}"))
     }
 
     fn player(&mut self, kind: &'static str) -> Result<&mut Worker> {
