@@ -4,11 +4,12 @@ use crate::devices::Devices;
 use crate::identity;
 use crate::told::Told;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, QueueId, Time};
 use xsched_ipc::page::{Slot, Tag};
 use xsched_ipc::peer::Credentials;
-use xsched_ipc::server::{Control, GuestPage, Newcomer};
+use xsched_ipc::server::{GuestPage, Newcomer};
 use xsched_queue::gate::{Epoch, GateWord, Stale, Verdict};
 use xsched_rules::Class;
 
@@ -23,7 +24,7 @@ pub(crate) struct Guest {
     pub(crate) container: Option<String>,
     pub(crate) group: GroupId,
     pub(crate) group_name: Option<String>,
-    pub(crate) page: GuestPage,
+    pub(crate) page: Arc<GuestPage>,
     /// The priority that it was started with and may not have.
     pub(crate) refused_priority: Option<i64>,
     /// Its hints, by who gave them.
@@ -38,8 +39,6 @@ pub(crate) struct Guest {
     /// By slot, as far as slots may be read.
     slots: Vec<Option<Known>>,
     asked_to_look: Option<Time>,
-    /// What its device queues can be stopped by.
-    pub(crate) lent: Option<Control>,
 }
 
 /// A queue that the scheduler was told of.
@@ -76,7 +75,7 @@ impl Guest {
             program: hello.program,
             group,
             group_name: hello.group,
-            page,
+            page: Arc::new(page),
             refused_priority: None,
             told: Told::default(),
             class: Class::default(),
@@ -85,8 +84,12 @@ impl Guest {
             devices: Vec::new(),
             slots: Vec::new(),
             asked_to_look: None,
-            lent: None,
         }
+    }
+
+    /// What its gates carry as long as it is this server's.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// The queue that is known to live in a slot.

@@ -18,7 +18,7 @@ use xsched_core::id::IdMap;
 use xsched_core::{ClientId, DeviceId, DeviceKey, Event, HintSource, QueueId, Time};
 use xsched_ipc::page::{Edge, EdgeKind, Slot};
 use xsched_ipc::peer::Credentials;
-use xsched_ipc::server::{Control, Newcomer};
+use xsched_ipc::server::Newcomer;
 use xsched_sched::Scheduler;
 
 /// All guests, and the scheduler.
@@ -32,6 +32,8 @@ pub(crate) struct Guests {
     pub(crate) lingering: BTreeSet<QueueId>,
     /// Gates whose wish changed.
     pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
+    /// Devices on which something happened since `interrupt` looked at them last.
+    pub(crate) touched: BTreeSet<DeviceId>,
     /// Guests whose processes are to be looked at (`facts`); `None` while nobody wants to know about any.
     pub(crate) to_look: Option<BTreeSet<ClientId>>,
     /// What came out of a turn before its time, for the next one.
@@ -61,6 +63,7 @@ impl Guests {
             places: IdMap::default(),
             lingering: BTreeSet::new(),
             unwritten: BTreeSet::new(),
+            touched: BTreeSet::new(),
             to_look: None,
             early: Turn::default(),
             scans: Scans::default(),
@@ -133,13 +136,6 @@ impl Guests {
             if !guest.is_unlogged {
                 tracing::info!("{client} {guest} shares something with group {to}, and is in it now");
             }
-        }
-    }
-
-    /// The guest lends something in place of what it lent before.
-    pub(crate) fn take_loan(&mut self, client: ClientId, lent: Option<Control>) {
-        if let Some(guest) = self.table.get_mut(&client) {
-            guest.lent = lent;
         }
     }
 
@@ -246,6 +242,9 @@ impl Guests {
         let Some(slot) = self.slot(queue) else { return };
         let look = slot.activity.look();
         let believed = self.scheduler.is_ready(queue);
+        if look.is_ready() != believed {
+            self.touched.extend(self.scheduler.queue(queue).map(|queue| queue.device));
+        }
         if look.is_ready() {
             if self.lingering.remove(&queue) || !believed {
                 self.scheduler.handle(Event::QueueReady { queue }, now);

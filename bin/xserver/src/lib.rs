@@ -2,8 +2,8 @@
 //!
 //! `server` is the loop; `links` are the connections, `clients` and `guests` what comes from attached programs, `turn` what goes
 //! to them, `classes` what they were told and by whom, `facts` what the system says of them, `control` what xcli asks, `logbook` keeps the log
-//! short, `manager` is the service manager's side, `pace` is when news are heard in bulk, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
-//! X display while a policy goes by windows, one that writes a recording, and two of `crates/http` if that is wanted), waiting for
+//! short, `manager` is the service manager's side, `pace` is when news are heard in bulk, `interrupt` acts on devices themselves where guests lend it the means, `record` is the scheduler with an ear, `ledger` what adds up there and `chronicle` what happened lately. Deliberately absent: threads (but one in `ipc` that closes what strangers sent, one that follows an
+//! X display while a policy goes by windows, one that calls devices' drivers while guests lend their controls, one that writes a recording, and two of `crates/http` if that is wanted), waiting for
 //! anybody, and becoming a daemon by itself. The program itself is `main.rs`, one line; this is a library so that tests can have the
 //! server without its sockets: `rehearsal`.
 
@@ -21,6 +21,7 @@ mod facts;
 mod groups;
 mod guests;
 mod identity;
+mod interrupt;
 mod ledger;
 mod links;
 mod logbook;
@@ -131,6 +132,9 @@ fn serve(settings: Settings) -> Result<()> {
         config.lease.show(),
         config.max_suspend.show()
     );
+    if !config.device_control {
+        server.leave_devices_alone();
+    }
     if let Some(recorder) = recorder {
         tracing::info!("recording to {}, up to {}", recorder.name(), config.record_limit.show());
         server.record(recorder, config.record_limit);

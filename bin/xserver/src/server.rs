@@ -8,6 +8,7 @@ use crate::control::{self, Answered};
 use crate::crowd::Crowd;
 use crate::facts::Facts;
 use crate::guests::Guests;
+use crate::interrupt::Interrupts;
 use crate::links::{Answer, Links, Role};
 use crate::logbook::Kind;
 use crate::manager::{Manager, Status};
@@ -23,7 +24,7 @@ use std::time::Duration;
 use xsched_core::{ClientId, Hint, HintKind, Size, Time};
 use xsched_ipc::Error;
 use xsched_ipc::control::{Reply, Request};
-use xsched_ipc::server::{self, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now};
+use xsched_ipc::server::{self, Control, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now};
 use xsched_ipc::wire::VERSION;
 use xsched_sched::Scheduler;
 
@@ -46,6 +47,8 @@ pub(crate) struct Server {
     links: Links,
     guests: Guests,
     facts: Facts,
+    /// `None` if nothing is to be interrupted on devices.
+    interrupts: Option<Interrupts>,
     rights: Rights,
     crowd: Crowd,
     pace: Pace,
@@ -86,6 +89,7 @@ impl Server {
             links: Links::new(most_files()),
             guests,
             facts,
+            interrupts: Some(Interrupts::default()),
             rights,
             crowd: Crowd::default(),
             pace: Pace::default(),
@@ -99,6 +103,11 @@ impl Server {
     /// Has everything that the scheduler is told and decides recorded.
     pub(crate) fn record(&mut self, recorder: Recorder, limit: Size) {
         self.guests.scheduler.record(recorder, limit.as_bytes());
+    }
+
+    /// Has nothing interrupted on devices.
+    pub(crate) fn leave_devices_alone(&mut self) {
+        self.interrupts = None;
     }
 
     /// Serves until a signal ends it.
@@ -150,6 +159,7 @@ impl Server {
                 self.beat_due = time + HEARTBEAT_EVERY;
                 self.read_all_rings(time);
                 self.guests.audit(time);
+                self.interrupts.iter().for_each(|interrupts| interrupts.refresh(&mut self.guests));
             }
             if let Err((client, reason)) = self.guests.scan(time)
                 && let Some(link) = self.guests.table.get(&client).map(|guest| guest.link)
@@ -160,6 +170,9 @@ impl Server {
             self.limit_guests();
             self.facts.follow(&mut self.guests, now());
             next = self.turn(now());
+            let due =
+                self.interrupts.as_mut().and_then(|interrupts| interrupts.follow(&mut self.guests, now()));
+            next = next.into_iter().chain(due).min();
             self.manager.look(time, self.status());
         }
         self.end();
@@ -269,10 +282,8 @@ impl Server {
             }
             (Ok(Some(Message::Lend(lent))), Role::Guest { client, .. }) => {
                 let client = *client;
-                let files = lent.as_ref().map_or(0, |lent| lent.remote.fds.len());
-                match self.links.lend_files(number, files) {
-                    Ok(()) => self.guests.take_loan(client, lent),
-                    Err(reason) => self.drop_link(number, &reason, time),
+                if let Err(reason) = self.take_loan(number, client, lent, time) {
+                    self.drop_link(number, &reason, time);
                 }
             }
             (Ok(Some(_)), _) => self.drop_link(number, "it sent what is not expected of it", time),
@@ -285,6 +296,19 @@ impl Server {
             }
             (Err(error), _) => self.drop_link(number, &error.to_string(), time),
         }
+    }
+
+    /// A guest lends something. An error is the end of it.
+    fn take_loan(
+        &mut self,
+        number: u32,
+        client: ClientId,
+        lent: Option<Control>,
+        time: Time,
+    ) -> Result<(), String> {
+        let Some(interrupts) = &mut self.interrupts else { return Ok(()) };
+        self.links.lend_files(number, lent.as_ref().map_or(0, |lent| lent.remote.fds.len()))?;
+        interrupts.lend(&mut self.guests, client, lent, time)
     }
 
     /// A control client asks.
@@ -390,6 +414,7 @@ impl Server {
             Role::Guest { client, .. } => {
                 self.facts.forget(client);
                 self.in_a_hurry.remove(&client);
+                self.interrupts.iter_mut().for_each(|interrupts| interrupts.forget(client));
                 let guest = self.guests.leave(client, time);
                 match guest.filter(|_| self.guests.log.admits(Kind::Life, who.uid, time)) {
                     Some(guest) => tracing::info!("dropped {client} {guest}: {reason}"),

@@ -69,6 +69,7 @@ impl Guests {
     fn note(&mut self, operation: Operation, probes: &mut Vec<QueueId>) {
         let mut wish = |client, device, change: &dyn Fn(&mut Verdict)| {
             tracing::debug!("{operation:?}");
+            self.touched.insert(device);
             if let Some(guest) = self.table.get_mut(&client) {
                 guest.wish(device, change);
                 self.unwritten.insert((client, device));

@@ -150,6 +150,8 @@ config! {
     group: Option<String> = None, "XSCHED_GROUP", Program;
     /// Whether processes that hand each other handles of the device's (IPC) are suspended as one: they may wait for each other.
     join_sharers: bool = true, "XSCHED_JOIN_SHARERS", Program;
+    /// Whether xserver may stop what runs on a device, by what the program's driver controls it by: of a program, whether it lends that; of xserver, whether it uses it.
+    device_control: bool = true, "XSCHED_DEVICE_CONTROL", Both;
     /// The real OpenCL library; default: the one that the program would have got.
     opencl_lib: Option<PathBuf> = None, "XSCHED_OPENCL_LIB", Program;
     /// The real Level Zero loader; default: the one that the program would have got.

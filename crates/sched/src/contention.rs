@@ -8,7 +8,24 @@ use crate::state::Device;
 use crate::timers::Timer;
 use std::cmp::Reverse;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
-use xsched_core::{DeviceId, GroupId, Time};
+use xsched_core::{ClientId, DeviceId, GroupId, Time};
+
+/// A group that wants a device, or wanted it within `contended_linger`, as of the last decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contender {
+    /// Which.
+    pub group: GroupId,
+    /// How urgent it is, as the policy ranks.
+    pub priority: i64,
+    /// It counts as ready there.
+    pub is_ready: bool,
+    /// Nothing of it may be launched there.
+    pub is_held: bool,
+    /// Some other contender goes before it: may take the device from it, and not the other way round.
+    pub yields: bool,
+    /// It goes before some other contender.
+    pub leads: bool,
+}
 
 impl Device {
     /// Priority of the most urgent active group but this one.
@@ -24,6 +41,46 @@ impl Device {
 }
 
 impl Scheduler {
+    /// Who wants the device, most urgent first. Costs some steps for each.
+    pub fn contenders(&self, id: DeviceId) -> impl Iterator<Item = Contender> + '_ {
+        let device = self.tables.devices.get(&id);
+        let active = device.into_iter().flat_map(|device| device.active.iter());
+        let least = device.and_then(|device| device.active.last()).map(|&(Reverse(priority), _)| priority);
+        let most = device.and_then(|device| device.active.first()).map(|&(Reverse(priority), _)| priority);
+        active.filter_map(move |&(Reverse(priority), group)| {
+            let unit = self.tables.unit(group, id)?;
+            Some(Contender {
+                group,
+                priority,
+                is_ready: !unit.ready.is_empty(),
+                is_held: unit.closed,
+                yields: most.is_some_and(|most| self.goes_before(most, priority)),
+                leads: least.is_some_and(|least| self.goes_before(priority, least)),
+            })
+        })
+    }
+
+    /// Whether a group of the first priority takes a device from one of the second, and not the other way round: those that take turns do both.
+    pub fn goes_before(&self, one: i64, other: i64) -> bool {
+        self.policy.preempts(one, other) && !self.policy.preempts(other, one)
+    }
+
+    /// The clients of a group that have queues on the device.
+    pub fn clients_on(&self, group: GroupId, device: DeviceId) -> impl Iterator<Item = ClientId> + '_ {
+        let gates = self.tables.unit(group, device).into_iter().flat_map(|unit| &unit.gates);
+        gates.filter(|(_, gate)| gate.queues > 0).map(|(&client, _)| client)
+    }
+
+    /// The devices on which anybody has queues.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.tables.devices.keys().copied()
+    }
+
+    /// The devices on which a group has queues.
+    pub fn devices_of(&self, group: GroupId) -> impl Iterator<Item = DeviceId> + '_ {
+        self.tables.groups.get(&group).into_iter().flat_map(|group| group.units.keys().copied())
+    }
+
     /// Whether another active group may preempt this one at any time, or it may be held back although there is none.
     pub(crate) fn may_be_preempted(&self, group: GroupId, device: DeviceId) -> bool {
         let own = self.tables.unit(group, device).and_then(|unit| unit.active);

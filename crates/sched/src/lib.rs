@@ -32,5 +32,6 @@ mod state;
 mod timers;
 mod weights;
 
+pub use contention::Contender;
 pub use policy::{POLICIES, Policy, PolicyInfo, PolicyKind};
 pub use scheduler::{QueueView, Scheduler, Settings};

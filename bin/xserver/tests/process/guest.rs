@@ -144,15 +144,37 @@ pub(crate) struct Process(pub(crate) Child);
 const SOCKET: &str = "TEST_GUEST_SOCKET";
 const PRIORITY: &str = "TEST_GUEST_PRIORITY";
 const USER: &str = "TEST_GUEST_USER";
+/// What to lend: a path and a blob.
+const DEVICE: &str = "TEST_GUEST_DEVICE";
 
 impl Process {
     /// Attaches, launches once, and then does nothing.
     pub(crate) fn start(server: &Server, priority: i64, uid: Option<u32>) -> Process {
+        Process::start_with(server, priority, uid, None)
+    }
+
+    /// The same, but it lends its channel group on this device, and launches on, many small things.
+    pub(crate) fn start_lending(server: &Server, priority: i64, device: &fake_rm::Device) -> Process {
+        Process::start_with(server, priority, None, Some(device))
+    }
+
+    fn start_with(
+        server: &Server,
+        priority: i64,
+        uid: Option<u32>,
+        device: Option<&fake_rm::Device>,
+    ) -> Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "guest::runs_as_a_guest_if_started_as_one", "--nocapture"]);
         command.env(SOCKET, server.socket()).env(PRIORITY, priority.to_string());
         if let Some(uid) = uid {
             command.env(USER, uid.to_string());
+        }
+        if let Some(device) = device {
+            let file = std::os::fd::AsRawFd::as_raw_fd(&device.file());
+            let blob: String =
+                device.loan(&DeviceKey::cpu(0), 1).1.iter().map(|byte| format!("{byte:02x}")).collect();
+            command.env(DEVICE, format!("/proc/{}/fd/{file} {blob}", std::process::id()));
         }
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -187,6 +209,17 @@ fn runs_as_a_guest_if_started_as_one() {
     let guest = Guest { page, session, epoch: Epoch::FIRST };
     guest.create(0, 0);
     guest.launch(0);
+    let lends = std::env::var(DEVICE).ok();
+    if let Some((path, blob)) = lends.as_ref().and_then(|lends| lends.split_once(' ')) {
+        let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+        let byte = |at| u8::from_str_radix(&blob[at..at + 2], 16).unwrap();
+        let blob: Vec<u8> = (0..blob.len()).step_by(2).map(byte).collect();
+        assert!(guest.session.lend(Some((fake_rm::KIND, &[std::os::fd::AsFd::as_fd(&file)], &blob))));
+    }
     println!("attached and ready");
+    while lends.is_some() {
+        (0..100).for_each(|_| guest.launch(0));
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
     std::thread::sleep(4 * PATIENCE);
 }

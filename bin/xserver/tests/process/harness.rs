@@ -18,11 +18,20 @@ pub(crate) struct Server {
     _directory: tempfile::TempDir,
     socket: PathBuf,
     log: Arc<Mutex<String>>,
+    is_preloaded: bool,
 }
 
 impl Server {
     pub(crate) fn start(flags: &[&str]) -> Server {
         let mut server = Server::prepare();
+        server.launch(flags);
+        server
+    }
+
+    /// One to which files of the simulated control device are the real thing.
+    pub(crate) fn preloaded(flags: &[&str]) -> Server {
+        let mut server = Server::prepare();
+        server.is_preloaded = true;
         server.launch(flags);
         server
     }
@@ -36,7 +45,7 @@ impl Server {
         let socket = directory.path().join("xserver.sock");
         let mut child = Command::new("true").spawn().unwrap();
         child.wait().unwrap();
-        Server { child, _directory: directory, socket, log: Arc::default() }
+        Server { child, _directory: directory, socket, log: Arc::default(), is_preloaded: false }
     }
 
     /// Starts one again on the same socket, after the last one ended.

@@ -6,6 +6,7 @@ mod guest;
 mod harness;
 mod hostile;
 mod http;
+mod interrupt;
 mod lives;
 mod manager;
 mod rules;

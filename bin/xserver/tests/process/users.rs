@@ -74,7 +74,7 @@ fn a_server_of_the_same_user_gets_the_device_file() {
 }
 
 #[test]
-fn a_server_of_root_has_the_device_file_of_any_user_for_as_long_as_he_is_attached() {
+fn a_file_that_is_no_device_of_which_the_server_knows_the_control_is_closed_at_once_and_its_lender_stays() {
     if !is_possible() {
         return;
     }
@@ -86,8 +86,7 @@ fn a_server_of_root_has_the_device_file_of_any_user_for_as_long_as_he_is_attache
     };
     let mut guest = Somebody::start(Job::Lend, &server.socket(), Some(NOBODY), Some(&device));
     assert_eq!(guest.says(), "attached");
-    wait("the server has the file", || has(&device));
-    assert_eq!((server.list()[0].client, server.list()[0].uid), (ClientId(1), NOBODY));
-    drop(guest);
+    server.wait_for_log("no control of kind 0x1");
     wait("it has closed the file", || !has(&device));
+    assert_eq!((server.list()[0].client, server.list()[0].uid), (ClientId(1), NOBODY));
 }

@@ -1,0 +1,343 @@
+//! The thread that does to channel groups what is desired: a call takes some hundred microseconds, for which the scheduler's thread has no time.
+//!
+//! For each group there is what is desired and what was done last; the thread carries out the most pressing difference, one call at a time, until there
+//! is none. So only the latest wish counts, however many came while a call was under way, and the rate of calls is bounded by the driver's own speed.
+//! Invariants: who is to be off is off before others get their turns; a group that is given up is let go before another lever of its process is used,
+//! for that may be the same group; and of a process that has parted from the server nothing stays off ([`Owner`]). Deliberately absent: what is desired, and why.
+
+use super::desired::{Desired, Turns};
+use super::lever::{Condition, Lever, Owner};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Turns that are as short as can be.
+const SHORT: Duration = Duration::from_micros(1);
+/// Turns that do not end before a burst does.
+const LONG: Duration = Duration::from_secs(1);
+
+/// A number for a lever.
+pub(crate) type Number = u64;
+
+/// Does what is desired.
+#[derive(Debug, Default)]
+pub(crate) struct Controller {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    last: Number,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    seats: Mutex<Seats>,
+    news: Condvar,
+    over: Condvar,
+}
+
+/// All levers. The lock protects what is desired and what was done, and is never held across a call.
+#[derive(Debug, Default)]
+struct Seats {
+    table: BTreeMap<Number, Seat>,
+    is_ending: bool,
+    is_over: bool,
+}
+
+/// A lever in use.
+#[derive(Debug)]
+struct Seat {
+    lever: Arc<dyn Lever>,
+    owner: Owner,
+    /// Levers of one process have the same.
+    process: u32,
+    /// For the log.
+    name: String,
+    condition: Arc<Condition>,
+    desired: Desired,
+    done: Done,
+    is_given_up: bool,
+}
+
+/// What was done to a group.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    /// Turns as the driver made them, once it was asked.
+    plain: Option<Duration>,
+    turns: Turns,
+    is_interruptible: bool,
+    is_off: bool,
+}
+
+/// One call. In the order in which they press.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Hold,
+    MakeInterruptible,
+    Shorten,
+    Ask,
+    Release,
+    Lengthen,
+    Restore,
+    /// No call: it is let go already.
+    Forget,
+}
+
+impl Controller {
+    /// Takes a lever in use, of a process with this number. `name` is for the log. Answers its number, and where one sees what becomes of it.
+    pub(crate) fn adopt(
+        &mut self,
+        lever: Arc<dyn Lever>,
+        owner: Owner,
+        process: u32,
+        name: String,
+    ) -> (Number, Arc<Condition>) {
+        if self.thread.is_none() {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("xserver-control".into()).stack_size(256 * 1024);
+            match thread.spawn(move || shared.run()) {
+                Ok(thread) => self.thread = Some(thread),
+                Err(error) => {
+                    tracing::warn!("cannot start a thread, so nothing is interrupted on devices: {error}")
+                }
+            }
+        }
+        self.last += 1;
+        let condition = Arc::new(Condition::default());
+        let seat = Seat {
+            lever,
+            owner,
+            process,
+            name,
+            condition: Arc::clone(&condition),
+            desired: Desired::default(),
+            done: Done::default(),
+            is_given_up: false,
+        };
+        self.shared.lock().table.insert(self.last, seat);
+        self.shared.news.notify_one();
+        (self.last, condition)
+    }
+
+    /// Changes what is desired of some.
+    pub(crate) fn want(&self, wishes: impl IntoIterator<Item = (Number, Desired)>) {
+        let mut is_news = false;
+        let mut seats = self.shared.lock();
+        for (number, desired) in wishes {
+            if let Some(seat) = seats.table.get_mut(&number).filter(|seat| seat.desired != desired) {
+                seat.desired = desired;
+                is_news = true;
+            }
+        }
+        drop(seats);
+        if is_news {
+            self.shared.news.notify_one();
+        }
+    }
+
+    /// Gives all levers of a process up: the groups are let go, and the levers closed, at once.
+    pub(crate) fn give_up(&self, process: u32) {
+        let mut seats = self.shared.lock();
+        seats
+            .table
+            .values_mut()
+            .filter(|seat| seat.process == process)
+            .for_each(|seat| seat.is_given_up = true);
+        drop(seats);
+        self.shared.news.notify_one();
+    }
+
+    /// How many levers are in use, those included that are being given up.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.shared.lock().table.len()
+    }
+}
+
+impl Drop for Controller {
+    /// Nothing stays off. Turns are restored by the processes themselves, which see the connection end; they see to the rest too, if the driver takes too
+    /// long.
+    fn drop(&mut self) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        if self.thread.is_none() {
+            return;
+        }
+        let mut seats = self.shared.lock();
+        seats.is_ending = true;
+        self.shared.news.notify_one();
+        let _ = self.shared.over.wait_timeout_while(seats, PATIENCE, |seats| !seats.is_over);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Seats> {
+        // Whoever panicked has changed one field of one seat at most.
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut seats = self.lock();
+        loop {
+            if seats.is_ending {
+                let off = seats.table.values().filter(|seat| seat.done.is_off);
+                let off: Vec<_> = off.map(|seat| Arc::clone(&seat.lever)).collect();
+                drop(seats);
+                off.iter().for_each(|lever| drop(lever.release()));
+                self.lock().is_over = true;
+                self.over.notify_all();
+                return;
+            }
+            let Some((number, step)) = seats.next() else {
+                seats = self.news.wait(seats).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            if step == Step::Forget {
+                let forgotten = seats.table.remove(&number);
+                drop(seats);
+                // Its file may be closed with it, which can take its time.
+                drop(forgotten);
+                seats = self.lock();
+                continue;
+            }
+            let Some(seat) = seats.table.get(&number) else { continue };
+            let call = Call::of(seat, step);
+            drop(seats);
+            let outcome = call.make();
+            seats = self.lock();
+            if let Some(seat) = seats.table.get_mut(&number) {
+                seat.note(step, outcome);
+            }
+        }
+    }
+}
+
+impl Seats {
+    /// The most pressing difference between what is desired and what was done.
+    fn next(&self) -> Option<(Number, Step)> {
+        let is_leaving =
+            |process| self.table.values().any(|seat| seat.is_given_up && seat.process == process);
+        let steps = self.table.iter().filter_map(|(&number, seat)| {
+            let step = seat.next()?;
+            (seat.is_given_up || !is_leaving(seat.process)).then_some((step, number))
+        });
+        steps.min().map(|(step, number)| (number, step))
+    }
+}
+
+impl Seat {
+    fn next(&self) -> Option<Step> {
+        let is_usable = self.condition.refusal().is_none() && self.owner.is_ours();
+        if self.is_given_up || !is_usable {
+            return self.last_steps();
+        }
+        let (desired, done) = (self.desired, self.done);
+        if done.plain.is_none() {
+            return Some(Step::Ask);
+        }
+        if desired.is_off && !done.is_off {
+            return Some(Step::Hold);
+        }
+        if desired.turns == Turns::Short && !done.is_interruptible {
+            return Some(Step::MakeInterruptible);
+        }
+        if done.is_off && !desired.is_off {
+            return Some(Step::Release);
+        }
+        match (done.turns, desired.turns) {
+            (from, to) if from == to => None,
+            (_, Turns::Short) => Some(Step::Shorten),
+            (_, Turns::Plain) => Some(Step::Restore),
+            (_, Turns::Long) => Some(Step::Lengthen),
+        }
+    }
+
+    /// What is left to do for one that is not used any more. One that is refused is let go and stays, so that everybody sees why.
+    fn last_steps(&self) -> Option<Step> {
+        if self.done.is_off {
+            return Some(Step::Release);
+        }
+        // Who has parted restores its turns itself.
+        let is_plain = self.done.turns == Turns::Plain && !self.done.is_interruptible;
+        if !is_plain && self.owner.is_ours() {
+            return Some(Step::Restore);
+        }
+        self.is_given_up.then_some(Step::Forget)
+    }
+
+    fn note(&mut self, step: Step, outcome: Result<Option<Duration>, String>) {
+        match (outcome, step) {
+            (Ok(plain), Step::Ask) => {
+                self.done.plain = plain;
+                self.condition.works();
+                tracing::debug!("{}: its work on the device can be interrupted", self.name);
+            }
+            (Ok(_), Step::Hold) => self.done.is_off = true,
+            (Ok(_), Step::MakeInterruptible) => self.done.is_interruptible = true,
+            (Ok(_), Step::Shorten) => self.done.turns = Turns::Short,
+            (Ok(_), Step::Lengthen) => self.done.turns = Turns::Long,
+            (_, Step::Forget) => {}
+            (outcome, Step::Release | Step::Restore) => {
+                // If it does not work, there is nothing else to try.
+                match step {
+                    Step::Release => self.done.is_off = false,
+                    _ => (self.done.turns, self.done.is_interruptible) = (Turns::Plain, false),
+                }
+                outcome.err().into_iter().for_each(|why| self.refuse(why));
+            }
+            (Err(why), _) => {
+                // It may have had its effect all the same.
+                self.done.is_off |= step == Step::Hold;
+                self.refuse(why);
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: String) {
+        if !self.is_given_up && self.condition.refusal().is_none() {
+            tracing::info!("{}: its work on the device is not interrupted any more: {why}", self.name);
+        }
+        self.condition.refuse(why);
+    }
+}
+
+/// A step with all that it needs, so that it can be made without the lock.
+struct Call {
+    step: Step,
+    lever: Arc<dyn Lever>,
+    owner: Owner,
+    plain: Option<Duration>,
+}
+
+impl Call {
+    fn of(seat: &Seat, step: Step) -> Call {
+        Call { step, lever: Arc::clone(&seat.lever), owner: seat.owner.clone(), plain: seat.done.plain }
+    }
+
+    fn make(&self) -> Result<Option<Duration>, String> {
+        let lever = &self.lever;
+        let outcome = match self.step {
+            Step::Ask => return lever.plain_turns().map(Some),
+            Step::Hold => lever.hold(),
+            Step::MakeInterruptible => lever.set_interruptible(true),
+            Step::Shorten => lever.set_turns(SHORT),
+            Step::Lengthen => lever.set_turns(LONG),
+            Step::Restore => self.restore(),
+            Step::Release => lever.release(),
+            Step::Forget => Ok(()),
+        };
+        if matches!(self.step, Step::Hold | Step::Shorten | Step::Lengthen) && !self.owner.is_ours() {
+            // It has parted meanwhile, perhaps because this process was frozen in between, and has let its group go before this call.
+            let _gone_if_it_fails = lever.release();
+            let _as_above = self.restore();
+        }
+        outcome.map(|()| None)
+    }
+
+    /// As the driver made it.
+    fn restore(&self) -> Result<(), String> {
+        let plain = self.plain.map_or(Ok(()), |plain| self.lever.set_turns(plain));
+        plain.and(self.lever.set_interruptible(false))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! What is to be done to the channel groups of a device, as it follows from what the scheduler says. The one place where that is decided; pure.
+//!
+//! - Nobody goes before anybody on the device: turns are as the driver made them, and nobody is kept off.
+//! - Who yields to somebody has the shortest turns, and can be interrupted in the middle of a kernel: the urgent one that comes has the device within a
+//!   switch, without any call on the way. Who only leads has long ones, so that its own do not end in the middle of a burst.
+//! - While the urgent one runs, who yields to it is *off* altogether if turns do not suffice: see [`Member::needs_others_off`].
+//!
+//! Who is off is held back by its gate too (Level 1), so that the longest suspension is the scheduler's; [`Off`] bounds it once more. Those who take turns by policy
+//! go before nobody (`Scheduler::goes_before`). Deliberately absent: shares as proportions of turns.
+
+use super::bursts::Burst;
+use std::time::Duration;
+use xsched_core::Time;
+use xsched_sched::Contender;
+
+/// How long the turns of a channel group are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Turns {
+    /// As short as can be, and ended in the middle of a kernel.
+    Short,
+    /// As the driver made them.
+    #[default]
+    Plain,
+    /// So long that they do not end before the work does.
+    Long,
+}
+
+/// What a channel group should be like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Desired {
+    pub(crate) turns: Turns,
+    /// Nothing of it runs.
+    pub(crate) is_off: bool,
+}
+
+/// A group that wants the device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    /// What the scheduler says of it.
+    pub(crate) is: Contender,
+    /// What its bursts are like.
+    pub(crate) burst: Burst,
+    /// All that it has on any device can be kept off: a group is kept off as a whole or not at all, for one part of it may wait for another.
+    pub(crate) is_whole: bool,
+    /// Its turns can be made long.
+    pub(crate) has_turns: bool,
+}
+
+/// What each of the members should be like, in their order.
+pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool) -> Vec<Desired> {
+    let needy = |member: &&Member| member.runs() && member.needs_others_off();
+    let needy = members.iter().filter(needy).map(|member| member.is.priority).max();
+    let desired = members.iter().map(|member| Desired {
+        turns: member.turns(),
+        is_off: member.is.is_held
+            && member.is.is_ready
+            && member.is_whole
+            && needy.is_some_and(|needy| goes_before(needy, member.is.priority)),
+    });
+    desired.collect()
+}
+
+impl Member {
+    fn runs(&self) -> bool {
+        self.is.is_ready && !self.is.is_held
+    }
+
+    fn turns(&self) -> Turns {
+        match (self.is.yields, self.is.leads) {
+            (true, _) => Turns::Short,
+            (false, true) => Turns::Long,
+            (false, false) => Turns::Plain,
+        }
+    }
+
+    /// Whether those who yield to it are to be off while it runs. Long turns suffice for bursts without gaps; where it has none, because it yields to somebody
+    /// itself or its turns cannot be changed, they suffice for short bursts only.
+    fn needs_others_off(&self) -> bool {
+        match self.has_turns && self.turns() == Turns::Long {
+            true => self.burst == Burst::Eager,
+            false => self.burst >= Burst::Solid,
+        }
+    }
+}
+
+/// For how long a group has been off, and that this ends: whatever its gate says, it is on for a moment after `longest`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Off {
+    #[default]
+    On,
+    Since(Time),
+    /// On until then, although it should be off.
+    PausedUntil(Time),
+}
+
+impl Off {
+    /// Whether it is off from now on, if it should be.
+    pub(crate) fn admit(&mut self, wanted: bool, (longest, pause): (Duration, Duration), now: Time) -> bool {
+        *self = match *self {
+            _ if !wanted => Off::On,
+            Off::Since(since) if now.since(since) >= longest => Off::PausedUntil(now + pause),
+            Off::PausedUntil(until) if until > now => Off::PausedUntil(until),
+            Off::On | Off::PausedUntil(_) => Off::Since(now),
+            Off::Since(since) => Off::Since(since),
+        };
+        matches!(self, Off::Since(_))
+    }
+
+    /// When to ask again.
+    pub(crate) fn due(self, longest: Duration) -> Option<Time> {
+        match self {
+            Off::On => None,
+            Off::Since(since) => Some(since + longest),
+            Off::PausedUntil(until) => Some(until),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xsched_core::GroupId;
+
+    fn member(priority: i64, yields: bool, leads: bool) -> Member {
+        let group = GroupId(u32::try_from(priority).unwrap());
+        let is = Contender { group, priority, is_ready: true, is_held: yields, yields, leads };
+        Member { is, burst: Burst::Short, is_whole: true, has_turns: true }
+    }
+
+    fn by_priority(members: &[Member]) -> Vec<Desired> {
+        desired(members, |one, other| one > other)
+    }
+
+    const fn on(turns: Turns) -> Desired {
+        Desired { turns, is_off: false }
+    }
+
+    const OFF: Desired = Desired { turns: Turns::Short, is_off: true };
+
+    /// The urgent one runs, with bursts like these, and the greedy one is held by its gate.
+    fn pair(burst: Burst) -> [Member; 2] {
+        [Member { burst, ..member(1, false, true) }, member(0, true, false)]
+    }
+
+    #[test]
+    fn nobody_who_goes_before_anybody_then_all_is_as_the_driver_made_it() {
+        assert_eq!(by_priority(&[]), []);
+        let equals = [member(0, false, false); 3];
+        assert_eq!(by_priority(&equals), [on(Turns::Plain); 3]);
+    }
+
+    #[test]
+    fn who_yields_has_short_turns_and_who_leads_long_ones_whether_or_not_they_are_ready() {
+        for is_ready in [true, false] {
+            let mut both = pair(Burst::Solid);
+            both.iter_mut().for_each(|member| (member.is.is_ready, member.is.is_held) = (is_ready, false));
+            assert_eq!(by_priority(&both), [on(Turns::Long), on(Turns::Short)]);
+        }
+    }
+
+    #[test]
+    fn who_yields_is_off_while_an_eager_one_runs_and_not_while_a_solid_one_does() {
+        assert_eq!(by_priority(&pair(Burst::Eager)), [on(Turns::Long), OFF]);
+        for burst in [Burst::Short, Burst::Solid] {
+            assert_eq!(by_priority(&pair(burst)), [on(Turns::Long), on(Turns::Short)]);
+        }
+    }
+
+    #[test]
+    fn who_is_not_held_by_his_gate_is_never_off_and_who_is_idle_need_not_be() {
+        let [urgent, mut greedy] = pair(Burst::Eager);
+        greedy.is.is_held = false;
+        assert_eq!(by_priority(&[urgent, greedy]), [on(Turns::Long), on(Turns::Short)], "it has its due");
+        (greedy.is.is_held, greedy.is.is_ready) = (true, false);
+        assert_eq!(by_priority(&[urgent, greedy]), [on(Turns::Long), on(Turns::Short)]);
+        let [mut urgent, greedy] = pair(Burst::Eager);
+        urgent.is.is_ready = false;
+        assert_eq!(by_priority(&[urgent, greedy]), [on(Turns::Long), on(Turns::Short)]);
+    }
+
+    #[test]
+    fn a_group_of_which_a_part_cannot_be_kept_off_is_not_kept_off() {
+        let [urgent, mut greedy] = pair(Burst::Eager);
+        greedy.is_whole = false;
+        assert_eq!(by_priority(&[urgent, greedy]), [on(Turns::Long), on(Turns::Short)]);
+    }
+
+    #[test]
+    fn one_in_the_middle_has_short_turns_itself_so_that_those_below_are_off_also_for_its_solid_bursts() {
+        let urgent = Member {
+            is: Contender { is_ready: false, ..member(2, false, true).is },
+            ..member(2, false, true)
+        };
+        let mut middle = Member { burst: Burst::Solid, ..member(1, true, true) };
+        middle.is.is_held = false;
+        let greedy = member(0, true, false);
+        assert_eq!(by_priority(&[urgent, middle, greedy]), [on(Turns::Long), on(Turns::Short), OFF]);
+        middle.burst = Burst::Short;
+        assert_eq!(by_priority(&[urgent, middle, greedy])[2], on(Turns::Short));
+    }
+
+    #[test]
+    fn an_urgent_one_whose_turns_cannot_be_made_long_has_others_off_for_solid_bursts() {
+        let [urgent, greedy] = pair(Burst::Solid);
+        assert_eq!(by_priority(&[Member { has_turns: false, ..urgent }, greedy])[1], OFF);
+    }
+
+    #[test]
+    fn those_who_take_turns_by_policy_are_never_off() {
+        let members = [Member { burst: Burst::Eager, ..member(1, false, false) }, member(0, false, false)];
+        assert_eq!(desired(&members, |_, _| false), [on(Turns::Plain); 2]);
+    }
+
+    #[test]
+    fn nobody_is_off_for_longer_than_the_longest_time_and_the_pause_ends() {
+        let at = |millis: u64| Time::from_nanos(millis * 1_000_000);
+        let bounds = (Duration::from_millis(100), Duration::from_millis(10));
+        let mut off = Off::default();
+        assert_eq!(off.due(bounds.0), None);
+        assert!(off.admit(true, bounds, at(0)) && off.admit(true, bounds, at(99)));
+        assert_eq!(off.due(bounds.0), Some(at(100)));
+        assert!(!off.admit(true, bounds, at(100)) && !off.admit(true, bounds, at(109)));
+        assert_eq!(off.due(bounds.0), Some(at(110)));
+        assert!(off.admit(true, bounds, at(110)));
+        assert!(!off.admit(false, bounds, at(111)) && off.admit(true, bounds, at(112)));
+        assert_eq!(off.due(bounds.0), Some(at(212)), "counted from when it was off again");
+    }
+}

@@ -1,0 +1,244 @@
+//! Interrupting what runs on a device (Level 3), by controls that guests lend: channel groups are given short or long turns, or kept off altogether.
+//!
+//! Gates go on as without this: they keep launches back at once. What is here follows from what the scheduler has decided (`desired`, `bursts`), after each
+//! turn, for the devices that something happened on; a thread does it (`controller`), because a call takes longer than a decision. Invariants:
+//! a lever is used for the process that lent it and as long as that is attached; who lent nothing, or something that cannot be used, is scheduled by gates.
+//! What is lent is checked by `platforms`, and whether it works is asked of the driver first. Deliberately absent: vendors.
+
+mod bursts;
+mod controller;
+mod desired;
+mod lever;
+mod platforms;
+
+use crate::clients::Guest;
+use crate::guests::Guests;
+use bursts::Bursts;
+use controller::{Controller, Number};
+use desired::{Desired, Member, Off, desired};
+use lever::{Condition, Owner};
+use platforms::Placed;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, Time};
+use xsched_ipc::server::Control;
+use xsched_sched::Contender;
+
+/// Queues that are looked at to count launches; a burst with work on more of them is seen as far as these tell.
+const MOST_QUEUES: usize = 256;
+
+/// What guests have lent, and what is done with it.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupts {
+    loans: BTreeMap<ClientId, Loan>,
+    bursts: BTreeMap<(DeviceId, GroupId), Bursts>,
+    off: BTreeMap<(DeviceId, GroupId), Off>,
+    controller: Controller,
+    /// When to look at a device again, although nothing happens.
+    due: BTreeMap<DeviceId, Time>,
+}
+
+/// What one guest has lent.
+#[derive(Debug)]
+struct Loan {
+    levers: Vec<Lent>,
+    allowance: Allowance,
+}
+
+/// One channel group.
+#[derive(Debug)]
+struct Lent {
+    device: DeviceKey,
+    number: Number,
+    condition: Arc<Condition>,
+}
+
+impl Interrupts {
+    /// A guest lends something in place of what it lent before. An error says what is wrong with the guest.
+    pub(crate) fn lend(
+        &mut self,
+        guests: &mut Guests,
+        client: ClientId,
+        control: Option<Control>,
+        now: Time,
+    ) -> Result<(), String> {
+        let Some(guest) = guests.table.get(&client) else { return Ok(()) };
+        let mut allowance = self.loans.remove(&client).map(|loan| loan.allowance).unwrap_or_default();
+        allowance.take(now)?;
+        let levers = match control.map(platforms::levers) {
+            None => Vec::new(),
+            Some(Ok(levers)) => levers,
+            Some(Err(why)) => {
+                if !guest.is_unlogged {
+                    tracing::info!("{client} {guest} is not interrupted on devices: {why}");
+                }
+                Vec::new()
+            }
+        };
+        self.adopt(guests, client, levers, allowance);
+        Ok(())
+    }
+
+    fn adopt(&mut self, guests: &mut Guests, client: ClientId, levers: Vec<Placed>, allowance: Allowance) {
+        self.controller.give_up(client.0);
+        let Some(guest) = guests.table.get(&client) else { return };
+        let owner = Owner::new(Arc::clone(&guest.page), guest.epoch());
+        let adopt = |(device, lever): Placed| {
+            let name = format!("{client} {guest} on {device}");
+            let (number, condition) = self.controller.adopt(lever, owner.clone(), client.0, name);
+            Lent { device, number, condition }
+        };
+        let levers = levers.into_iter().map(adopt).collect();
+        self.loans.insert(client, Loan { levers, allowance });
+        guests.touched.extend(guests.devices_of(client).into_iter().map(|(_, device)| device));
+    }
+
+    /// The guest is gone, or going.
+    pub(crate) fn forget(&mut self, client: ClientId) {
+        if self.loans.remove(&client).is_some() {
+            self.controller.give_up(client.0);
+        }
+    }
+
+    /// After each turn of the scheduler: has done what follows from it. Answers when to come again at the latest.
+    pub(crate) fn follow(&mut self, guests: &mut Guests, now: Time) -> Option<Time> {
+        let mut touched = std::mem::take(&mut guests.touched);
+        if self.loans.values().all(|loan| loan.levers.is_empty()) {
+            self.bursts.clear();
+            self.off.clear();
+            self.due.clear();
+            return None;
+        }
+        touched.extend(self.due.iter().filter(|(_, due)| **due <= now).map(|(&device, _)| device));
+        for device in touched {
+            match self.look(guests, device, now) {
+                Some(due) => self.due.insert(device, due),
+                None => self.due.remove(&device),
+            };
+        }
+        self.due.values().min().copied()
+    }
+
+    /// Has everything looked at by the next [`Interrupts::follow`]: a driver may have answered meanwhile.
+    pub(crate) fn refresh(&self, guests: &mut Guests) {
+        if !self.loans.is_empty() {
+            guests.touched.extend(guests.scheduler.devices());
+        }
+    }
+
+    /// Decides about one device. Answers when to look again.
+    fn look(&mut self, guests: &Guests, device: DeviceId, now: Time) -> Option<Time> {
+        let contenders: Vec<Contender> = guests.scheduler.contenders(device).collect();
+        let groups: BTreeSet<GroupId> = contenders.iter().map(|contender| contender.group).collect();
+        let is_over = |at: &(DeviceId, GroupId)| at.0 == device && !groups.contains(&at.1);
+        self.bursts.retain(|at, _| !is_over(at));
+        self.off.retain(|at, _| !is_over(at));
+        let mut due = None;
+        let mut wake = |at: Option<Time>| due = due.into_iter().chain(at).min();
+        let members: Vec<Member> = contenders
+            .iter()
+            .map(|&is| {
+                let bursts = self.learn(guests, device, is, now);
+                wake(bursts.and_then(Bursts::due));
+                let burst = bursts.map(Bursts::burst).unwrap_or_default();
+                Member {
+                    is,
+                    burst,
+                    is_whole: self.is_whole(guests, is.group),
+                    has_turns: self.has_all(guests, is.group, device),
+                }
+            })
+            .collect();
+        let settings = guests.scheduler.settings();
+        let bounds = (settings.max_suspend, settings.grant);
+        let mut wishes: BTreeMap<GroupId, Desired> = BTreeMap::new();
+        let wanted = desired(&members, |one, other| guests.scheduler.goes_before(one, other));
+        for (member, mut wish) in members.iter().zip(wanted) {
+            let off = self.off.entry((device, member.is.group)).or_default();
+            wish.is_off = off.admit(wish.is_off, bounds, now);
+            wake(off.due(bounds.0));
+            wishes.insert(member.is.group, wish);
+        }
+        let levers = self.loans.iter().flat_map(|(&client, loan)| {
+            let guest = guests.table.get(&client);
+            let key = guest.and_then(|guest| guest.key(device));
+            let wish = guest.and_then(|guest| wishes.get(&guest.group)).copied().unwrap_or_default();
+            let is_here = move |lent: &&Lent| Some(&lent.device) == key;
+            loan.levers.iter().filter(is_here).map(move |lent| (lent.number, wish))
+        });
+        self.controller.want(levers);
+        due
+    }
+
+    /// What is known of a group's bursts on a device, if it matters.
+    fn learn(&mut self, guests: &Guests, device: DeviceId, is: Contender, now: Time) -> Option<&Bursts> {
+        if !is.leads {
+            self.bursts.remove(&(device, is.group));
+            return None;
+        }
+        let bursts = self.bursts.entry((device, is.group)).or_default();
+        if is.is_ready && bursts.due().is_none_or(|due| due <= now) {
+            bursts.ready(launched(guests, device, is.group), now);
+        } else if !is.is_ready && bursts.is_ready() {
+            bursts.idle(launched(guests, device, is.group), now);
+        }
+        Some(bursts)
+    }
+
+    /// Whether all that a group has on any device can be kept off.
+    fn is_whole(&self, guests: &Guests, group: GroupId) -> bool {
+        guests.scheduler.devices_of(group).all(|device| self.has_all(guests, group, device))
+    }
+
+    /// Whether there is a lever that works for each process of a group on a device, and it may be used.
+    fn has_all(&self, guests: &Guests, group: GroupId, device: DeviceId) -> bool {
+        guests.scheduler.clients_on(group, device).all(|client| {
+            let key = guests.table.get(&client).and_then(|guest: &Guest| guest.key(device));
+            let levers = self.loans.get(&client).into_iter().flat_map(|loan| &loan.levers);
+            let mut levers = levers.filter(|lent| Some(&lent.device) == key).peekable();
+            let is_allowed = guests.limits_of(client).level.is_none_or(|level| level >= Level::Interrupt);
+            is_allowed && levers.peek().is_some() && levers.all(|lent| lent.condition.is_usable())
+        })
+    }
+}
+
+/// How much a group has launched on a device, as a number that only differences are taken of.
+fn launched(guests: &Guests, device: DeviceId, group: GroupId) -> u64 {
+    let clients = guests.scheduler.clients_on(group, device);
+    let queues = clients.filter_map(|client| guests.table.get(&client)).flat_map(Guest::queues);
+    let queues = queues.filter(|(known, _)| known.device == device).take(MOST_QUEUES);
+    queues.fold(0, |sum, (_, slot)| sum.wrapping_add(slot.activity.snapshot().launched()))
+}
+
+/// How often a guest may lend something else: as often as contexts come and go, and not so often that it keeps the driver busy.
+#[derive(Debug)]
+struct Allowance {
+    left: u32,
+    since: Time,
+}
+
+impl Default for Allowance {
+    fn default() -> Allowance {
+        Allowance { left: Allowance::MOST, since: Time::ZERO }
+    }
+}
+
+impl Allowance {
+    const MOST: u32 = 64;
+    const EACH: std::time::Duration = std::time::Duration::from_millis(50);
+
+    fn take(&mut self, now: Time) -> Result<(), String> {
+        let earned =
+            u32::try_from(now.since(self.since).as_nanos() / Self::EACH.as_nanos()).unwrap_or(u32::MAX);
+        if earned > 0 {
+            self.left = self.left.saturating_add(earned).min(Self::MOST);
+            self.since = now;
+        }
+        let too_often = || format!("it lends its devices' controls more often than every {:?}", Self::EACH);
+        self.left = self.left.checked_sub(1).ok_or_else(too_often)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

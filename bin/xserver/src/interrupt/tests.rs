@@ -1,0 +1,247 @@
+//! From the scheduler's decisions to calls, with levers of nothing.
+
+use super::lever::fake::{Fake, wait};
+use super::*;
+use std::time::Duration;
+use xsched_core::{Hint, HintKind, Hints};
+use xsched_ipc::guest::SharedPage;
+use xsched_ipc::page::LAYOUT;
+use xsched_ipc::peer::Credentials;
+use xsched_ipc::server::{GuestPage, Newcomer};
+use xsched_ipc::wire::Hello;
+use xsched_sched::{PolicyKind, Scheduler, Settings};
+
+/// A server on paper, in virtual time.
+struct Machine {
+    guests: Guests,
+    interrupts: Interrupts,
+    now: Time,
+}
+
+/// A process with one queue and one channel group on the only device.
+struct Process {
+    client: ClientId,
+    page: SharedPage,
+    fake: Arc<Fake>,
+}
+
+impl Machine {
+    fn new(policy: PolicyKind) -> Machine {
+        let guests = Guests::new(Scheduler::new(policy, Settings::default()));
+        Machine { guests, interrupts: Interrupts::default(), now: Time::from_nanos(1_000_000_000) }
+    }
+
+    fn join(&mut self, priority: i64, group: Option<&str>) -> Process {
+        let shared = SharedPage::create().unwrap();
+        let (layout, epoch) = (LAYOUT, xsched_queue::gate::Epoch::FIRST);
+        shared.page().gates().iter().for_each(|gate| gate.start(epoch));
+        shared.page().set_key(0, &device());
+        shared.page().occupy(0, 0, Level::Interrupt).unwrap();
+        let mut hints = Hints::default();
+        hints.set(Hint::new(HintKind::Priority, priority).unwrap());
+        let hello = Hello { layout, epoch, program: "test".into(), group: group.map(str::to_owned), hints };
+        let page = GuestPage::map(shared.fd().unwrap()).unwrap();
+        let client = self.guests.new_client();
+        let who = Credentials { pid: client.0, uid: 1, gid: 1, groups: vec![] };
+        self.guests.join(client, client.0, who, Newcomer { hello, page }, self.now);
+        self.guests.read_page(client, self.now).unwrap();
+        Process { client, page: shared, fake: Arc::default() }
+    }
+
+    /// A process that lends its channel group.
+    fn lender(&mut self, priority: i64) -> Process {
+        let process = self.join(priority, None);
+        self.lend(&process);
+        process
+    }
+
+    fn lend(&mut self, process: &Process) {
+        let levers: Vec<Placed> = vec![(device(), process.fake.clone())];
+        self.interrupts.adopt(&mut self.guests, process.client, levers, Allowance::default());
+        let conditions: Vec<_> = self.interrupts.loans[&process.client]
+            .levers
+            .iter()
+            .map(|lent| Arc::clone(&lent.condition))
+            .collect();
+        wait("the driver is asked", || conditions.iter().all(|condition| condition.is_usable()));
+        assert_eq!(process.fake.take(), ["ask"]);
+        self.interrupts.refresh(&mut self.guests);
+        self.turn();
+    }
+
+    fn turn(&mut self) {
+        self.guests.turn(self.now);
+        self.interrupts.follow(&mut self.guests, self.now);
+    }
+
+    /// Time passes, with all that is due in it.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let next = self.guests.turn(self.now).next;
+            let due = self.interrupts.follow(&mut self.guests, self.now);
+            let Some(next) = next.into_iter().chain(due).min().filter(|next| *next <= end) else { break };
+            self.now = next.max(self.now + Duration::from_nanos(1));
+        }
+        self.now = end;
+    }
+
+    fn launch(&mut self, process: &Process, launches: u32) {
+        for _ in 0..launches {
+            let slot = process.page.page().slot(0).unwrap();
+            let is_news = slot.activity.begin().was_idle && slot.activity.raise();
+            slot.activity.end();
+            let _ = is_news;
+        }
+        self.guests.read_page(process.client, self.now).unwrap();
+        self.turn();
+    }
+
+    /// All that it launched is done, and the grace is over.
+    fn finish(&mut self, process: &Process) {
+        let slot = process.page.page().slot(0).unwrap();
+        assert!(slot.activity.try_idle(slot.activity.snapshot()));
+        self.guests.read_page(process.client, self.now).unwrap();
+        self.pass(Duration::from_micros(201));
+        self.turn();
+    }
+
+    /// A burst of so many launches.
+    fn burst(&mut self, process: &Process, launches: u32, length: Duration) {
+        self.launch(process, launches);
+        self.pass(length);
+        self.finish(process);
+    }
+}
+
+fn device() -> DeviceKey {
+    DeviceKey::cpu(0)
+}
+
+fn is_done(process: &Process, expected: &[&str]) {
+    let mut done = vec![];
+    wait(&format!("{expected:?}"), || {
+        done.extend(process.fake.take());
+        done.len() >= expected.len()
+    });
+    assert_eq!(done, expected);
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn alone_or_among_equals_nothing_is_done_to_anybody() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let all = [machine.lender(0), machine.lender(0)];
+    for _ in 0..5 {
+        all.iter().for_each(|process| machine.burst(process, 50, 5 * MS));
+    }
+    assert!(all.iter().all(|process| process.fake.take().is_empty()));
+}
+
+#[test]
+fn a_solid_urgent_one_gets_long_turns_and_the_greedy_one_short_ones_and_all_is_plain_again_when_it_has_been_away_for_a_while()
+ {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (greedy, urgent) = (machine.lender(0), machine.lender(1));
+    machine.launch(&greedy, 1);
+    machine.burst(&urgent, 1, 3 * MS);
+    is_done(&greedy, &["interruptible", "short"]);
+    is_done(&urgent, &["long"]);
+    for _ in 0..20 {
+        machine.pass(20 * MS);
+        machine.burst(&urgent, 1, 3 * MS);
+    }
+    assert!(urgent.fake.take().is_empty() && greedy.fake.take().is_empty(), "no call on the way");
+    machine.pass(Duration::from_secs(11));
+    is_done(&greedy, &["plain", "uninterruptible"]);
+    is_done(&urgent, &["plain", "uninterruptible"]);
+}
+
+#[test]
+fn an_eager_urgent_one_has_the_greedy_one_off_from_its_first_long_burst_on_and_only_while_it_is_ready() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (greedy, urgent) = (machine.lender(0), machine.lender(1));
+    machine.launch(&greedy, 1);
+    machine.launch(&urgent, 1);
+    machine.launch(&urgent, 100);
+    is_done(&greedy, &["interruptible", "short"]);
+    machine.pass(3 * MS);
+    is_done(&greedy, &["hold"]);
+    machine.finish(&urgent);
+    is_done(&greedy, &["release"]);
+    for _ in 0..3 {
+        machine.launch(&urgent, 1);
+        is_done(&greedy, &["hold"]);
+        machine.launch(&urgent, 100);
+        machine.pass(3 * MS);
+        machine.finish(&urgent);
+        is_done(&greedy, &["release"]);
+    }
+}
+
+#[test]
+fn an_eager_urgent_one_that_never_ends_then_the_greedy_one_has_its_due_and_an_urgent_one_that_dies_holds_nobody()
+ {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (greedy, urgent) = (machine.lender(0), machine.lender(1));
+    machine.launch(&greedy, 1);
+    machine.launch(&urgent, 1);
+    machine.launch(&urgent, 100);
+    is_done(&greedy, &["interruptible", "short"]);
+    machine.pass(3 * MS);
+    is_done(&greedy, &["hold"]);
+    // It makes progress, or its lease would lapse.
+    for _ in 0..21 {
+        machine.pass(100 * MS);
+        machine.launch(&urgent, 1);
+    }
+    is_done(&greedy, &["release", "hold"]);
+    machine.interrupts.forget(urgent.client);
+    machine.guests.leave(urgent.client, machine.now);
+    machine.turn();
+    is_done(&greedy, &["release", "plain", "uninterruptible"]);
+    wait("its lever is closed", || Arc::strong_count(&urgent.fake) == 1);
+}
+
+#[test]
+fn a_group_is_kept_off_as_a_whole_or_not_at_all() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (one, other) = (machine.join(0, Some("job")), machine.join(0, Some("job")));
+    let urgent = machine.lender(1);
+    machine.lend(&one);
+    for process in [&one, &other] {
+        machine.launch(process, 1);
+    }
+    machine.launch(&urgent, 1);
+    machine.launch(&urgent, 100);
+    machine.pass(3 * MS);
+    is_done(&one, &["interruptible", "short"]);
+    machine.pass(5 * MS);
+    assert!(one.fake.take().is_empty(), "the other one can only be held by its gate");
+    machine.lend(&other);
+    is_done(&one, &["hold"]);
+    wait("the other one is off too", || other.fake.take().contains(&"hold"));
+}
+
+#[test]
+fn policies_of_turns_do_nothing_to_channels() {
+    let mut machine = Machine::new(PolicyKind::Up);
+    let all = [machine.lender(0), machine.lender(1)];
+    for _ in 0..5 {
+        machine.launch(&all[0], 50);
+        machine.burst(&all[1], 50, 5 * MS);
+    }
+    assert!(all.iter().all(|process| process.fake.take().is_empty()));
+}
+
+#[test]
+fn who_lends_something_else_too_often_is_told_so() {
+    let mut allowance = Allowance::default();
+    let now = Time::from_nanos(1_000_000_000);
+    assert!((0..Allowance::MOST).all(|_| allowance.take(now).is_ok()));
+    assert!(allowance.take(now).unwrap_err().contains("more often"));
+    assert!(allowance.take(now + Allowance::EACH).is_ok() && allowance.take(now + Allowance::EACH).is_err());
+    let mut slow = Allowance::default();
+    assert!((1..1000).all(|n| slow.take(now + Allowance::EACH * n).is_ok()));
+}

@@ -1,0 +1,176 @@
+//! What the server does to channel groups that guests lend it, on a simulated control device; and that nothing of it stays, whoever goes.
+
+use crate::guest::{Guest, Process};
+use crate::harness::{Server, send, stays, wait};
+use fake_rm::{Device, PLAIN};
+use rustix::process::Signal;
+use std::os::fd::AsFd;
+use std::time::Duration;
+use xsched_core::DeviceKey;
+
+const A_WHILE: Duration = Duration::from_millis(300);
+const NOT_SUPPORTED: u32 = 0x56;
+
+/// Nobody's lease lapses, and nobody gets a due.
+const STRICT: [&str; 4] = ["--lease", "60s", "--max-suspend", "60s"];
+
+/// A guest that lends its only channel group.
+fn lender(server: &Server, name: &str, priority: i64) -> (Guest, Device) {
+    let (guest, device) = (Guest::attach(server, name, priority), Device::new(priority as u32 + 7));
+    lend(&guest, &device);
+    (guest, device)
+}
+
+fn lend(guest: &Guest, device: &Device) {
+    let (kind, blob) = device.loan(&DeviceKey::cpu(0), 1);
+    assert!(guest.session.lend(Some((kind, &[device.file().as_fd()], &blob))));
+}
+
+fn is(device: &Device, turns: Duration, is_interruptible: bool) -> bool {
+    device.group(0).is_some_and(|group| (group.turns, group.is_interruptible) == (turns, is_interruptible))
+}
+
+fn is_stopped(device: &Device) -> bool {
+    device.group(0).unwrap().is_stopped
+}
+
+/// Many small launches, for longer than it takes to see that they are.
+fn be_eager(urgent: &Guest) {
+    for _ in 0..10 {
+        (0..100).for_each(|_| urgent.launch(0));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How many files of simulated devices the server has open.
+fn files(server: &Server) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+    let links = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+    links.filter(|link| link.to_string_lossy().contains("fake-rm")).count()
+}
+
+/// A greedy and an urgent guest; the greedy one is stopped.
+fn stopped(server: &Server) -> ((Guest, Device), (Guest, Device)) {
+    let (greedy, urgent) = (lender(server, "greedy", 0), lender(server, "urgent", 5));
+    wait("both are lent", || files(server) == 2);
+    greedy.0.launch(0);
+    urgent.0.launch(0);
+    wait("the greedy one has short turns", || is(&greedy.1, Duration::from_micros(1), true));
+    wait("the urgent one has long ones", || is(&urgent.1, Duration::from_secs(1), false));
+    be_eager(&urgent.0);
+    wait("the greedy one is stopped", || is_stopped(&greedy.1));
+    (greedy, urgent)
+}
+
+#[test]
+fn an_eager_urgent_guest_has_the_greedy_one_stopped_while_it_is_ready_and_no_longer() {
+    let server = Server::preloaded(&STRICT);
+    let ((greedy, held), (urgent, _urgents)) = stopped(&server);
+    stays("it is stopped", A_WHILE, || is_stopped(&held));
+    urgent.finish(0);
+    wait("it goes on", || !is_stopped(&held) && !greedy.is_held());
+    assert!(is(&held, Duration::from_micros(1), true), "short turns stay");
+    urgent.launch(0);
+    wait("known to be eager, it is stopped at once", || is_stopped(&held));
+    drop(urgent);
+    wait("the urgent one is gone, and all is as it was", || !is_stopped(&held) && is(&held, PLAIN, false));
+    wait("its file is closed", || files(&server) == 1);
+}
+
+#[test]
+fn a_group_that_is_lent_no_more_is_as_it_was_and_lent_again_is_stopped_again() {
+    let server = Server::preloaded(&STRICT);
+    let ((greedy, held), _urgent) = stopped(&server);
+    assert!(greedy.session.lend(None));
+    wait("it is as it was", || !is_stopped(&held) && is(&held, PLAIN, false));
+    wait("its file is closed", || files(&server) == 1);
+    lend(&greedy, &held);
+    wait("it is stopped again", || is_stopped(&held));
+}
+
+#[test]
+fn a_server_that_is_asked_to_end_leaves_nothing_stopped() {
+    let mut server = Server::preloaded(&STRICT);
+    let ((_greedy, held), _urgent) = stopped(&server);
+    server.signal(Signal::TERM);
+    assert!(server.wait_for_end().success());
+    assert!(!is_stopped(&held));
+}
+
+#[test]
+fn a_server_that_thaws_after_its_guest_has_let_itself_go_does_not_stop_it_again() {
+    let server = Server::preloaded(&STRICT);
+    let ((greedy, held), (urgent, _urgents)) = stopped(&server);
+    urgent.finish(0);
+    wait("it goes on", || !is_stopped(&held));
+    server.signal(Signal::STOP);
+    // What would have it stopped is in the ring when the server thaws.
+    urgent.launch(0);
+    greedy.rescue();
+    server.signal(Signal::CONT);
+    wait("the server sees it", || files(&server) == 1);
+    stays("it runs", A_WHILE, || !is_stopped(&held));
+}
+
+#[test]
+fn an_urgent_process_that_is_killed_holds_nobody_and_its_device_file_is_closed() {
+    let server = Server::preloaded(&STRICT);
+    let (greedy, held) = lender(&server, "greedy", 0);
+    greedy.launch(0);
+    let device = Device::new(9);
+    let urgent = Process::start_lending(&server, 5, &device);
+    wait("the greedy one is stopped", || is_stopped(&held));
+    wait("the server has both files", || files(&server) == 2);
+    send(urgent.pid(), Signal::KILL);
+    wait("the greedy one goes on", || !is_stopped(&held) && !greedy.is_held());
+    wait("the dead one's file is closed", || files(&server) == 1);
+}
+
+#[test]
+fn a_greedy_process_that_is_killed_while_it_is_stopped_leaves_no_file_and_one_that_is_frozen_is_stopped_all_the_same()
+ {
+    let server = Server::preloaded(&STRICT);
+    let (urgent, _urgents) = lender(&server, "urgent", 5);
+    let device = Device::new(9);
+    let greedy = Process::start_lending(&server, 0, &device);
+    wait("the server has both files", || files(&server) == 2);
+    send(greedy.pid(), Signal::STOP);
+    urgent.launch(0);
+    be_eager(&urgent);
+    wait("it is stopped", || is_stopped(&device));
+    send(greedy.pid(), Signal::KILL);
+    wait("its file is closed", || files(&server) == 1);
+}
+
+#[test]
+fn a_driver_that_refuses_then_nothing_is_done_any_more_and_gates_go_on() {
+    let server = Server::preloaded(&STRICT);
+    let ((greedy, held), (urgent, _urgents)) = stopped(&server);
+    urgent.finish(0);
+    wait("it goes on", || !is_stopped(&held));
+    held.refuse(NOT_SUPPORTED);
+    urgent.launch(0);
+    server.wait_for_log("not interrupted any more");
+    server.wait_for_log("not supported");
+    wait("its gate is closed", || greedy.is_held());
+    stays("it is not stopped", A_WHILE, || !is_stopped(&held));
+    urgent.finish(0);
+    wait("its gate is open", || !greedy.is_held());
+}
+
+#[test]
+fn what_is_lent_to_a_server_that_leaves_devices_alone_or_is_no_control_is_closed_and_the_guest_stays() {
+    let off = Server::preloaded(&[&STRICT[..], &["--device-control", "off"]].concat());
+    let (guest, _device) = lender(&off, "lender", 0);
+    guest.launch(0);
+    wait("it is attached", || off.list().len() == 1);
+    assert_eq!(files(&off), 0);
+
+    // Without the library, the file is memory.
+    let server = Server::start(&STRICT);
+    let (guest, _device) = lender(&server, "lender", 0);
+    server.wait_for_log("the file is not");
+    wait("it is closed", || files(&server) == 0);
+    guest.launch(0);
+    wait("the guest is served", || server.list()[0].queues[0].ready);
+}

@@ -1,0 +1,259 @@
+//! A simulated resource manager (RM) of NVIDIA's: a file that is the control device to whoever has this library preloaded, or linked.
+//!
+//! [`Device`] makes such a file: memory that can be sent to another process as the real one can, with the state of some channel groups in it. Whoever asks for
+//! its kind (`fstat`) is told that it is `/dev/nvidiactl`, and controls (`ioctl`) change that state, which the test looks at meanwhile. So the
+//! programs under test have no way of their own for tests. Deliberately absent: objects that come and go, and work on a device.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use xsched_cuda_control::abi::{self, ControlBlock, DisableChannels, Handle, PreemptionMode};
+use xsched_cuda_control::{Channels, encode};
+
+pub use xsched_cuda_control::KIND;
+
+/// Channel groups of one device.
+const GROUPS: usize = 8;
+/// Channels of each.
+const CHANNELS: u32 = 8;
+/// How long turns are at first.
+pub const PLAIN: Duration = Duration::from_micros(2048);
+
+const MAGIC: u64 = u64::from_le_bytes(*b"fake RM\0");
+
+/// What is in the file.
+#[repr(C)]
+struct State {
+    magic: AtomicU64,
+    client: AtomicU32,
+    /// What each control but those that ask answers; 0: it is done.
+    answer: AtomicU32,
+    groups: [GroupState; GROUPS],
+}
+
+#[repr(C)]
+struct GroupState {
+    slice: AtomicU64,
+    mode: AtomicU32,
+    /// One bit for each channel that is stopped.
+    stopped: AtomicU32,
+    /// How often it was stopped.
+    stops: AtomicU32,
+    padding: u32,
+}
+
+/// The open file of one client, and the state behind it.
+#[derive(Debug)]
+pub struct Device {
+    file: OwnedFd,
+    state: &'static State,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+/// What a channel group is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// How long its turns are.
+    pub turns: Duration,
+    /// It can be interrupted in the middle of a kernel.
+    pub is_interruptible: bool,
+    /// All of its channels are stopped.
+    pub is_stopped: bool,
+    /// How often that happened.
+    pub stops: u32,
+}
+
+impl Device {
+    /// The file of the client with this handle.
+    ///
+    /// # Panics
+    /// If there is no memory.
+    pub fn new(client: Handle) -> Device {
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        let file = rustix::fs::memfd_create("fake-rm", flags).expect("memory");
+        rustix::fs::ftruncate(&file, size_of::<State>() as u64).expect("memory");
+        let state = map(file.as_raw_fd()).expect("a mapping");
+        state.client.store(client, Ordering::SeqCst);
+        for group in &state.groups {
+            group.slice.store(PLAIN.as_micros() as u64, Ordering::SeqCst);
+            group.mode.store(1, Ordering::SeqCst);
+        }
+        state.magic.store(MAGIC, Ordering::SeqCst);
+        Device { file, state }
+    }
+
+    /// To be lent.
+    pub fn file(&self) -> BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.file)
+    }
+
+    /// What a guest says of the first `count` groups, which are on this device.
+    pub fn loan(&self, device: &xsched_core::DeviceKey, count: usize) -> (u32, Vec<u8>) {
+        let client = self.state.client.load(Ordering::SeqCst);
+        let channels = |index: u32| Channels {
+            device: device.clone(),
+            client,
+            subdevice: SUBDEVICE,
+            group: FIRST_GROUP + index,
+            channels: (0..CHANNELS).map(|channel| FIRST_CHANNEL + index * CHANNELS + channel).collect(),
+        };
+        let groups: Vec<Channels> = (0..count.min(GROUPS) as u32).map(channels).collect();
+        (KIND, encode(&groups))
+    }
+
+    /// What has become of a group.
+    pub fn group(&self, index: usize) -> Option<Group> {
+        let group = self.state.groups.get(index)?;
+        Some(Group {
+            turns: Duration::from_micros(group.slice.load(Ordering::SeqCst)),
+            is_interruptible: group.mode.load(Ordering::SeqCst) == 2,
+            is_stopped: group.stopped.load(Ordering::SeqCst) == (1 << CHANNELS) - 1,
+            stops: group.stops.load(Ordering::SeqCst),
+        })
+    }
+
+    /// From now on the driver answers this to what would change something; 0: it does it.
+    pub fn refuse(&self, answer: u32) {
+        self.state.answer.store(answer, Ordering::SeqCst);
+    }
+}
+
+const SUBDEVICE: Handle = 0x5c00_0001;
+const FIRST_GROUP: Handle = 0x5c00_0100;
+const FIRST_CHANNEL: Handle = 0x5c00_0200;
+
+impl State {
+    fn control(&self, mut block: ControlBlock) -> u32 {
+        let ControlBlock { client: caller, object, control, .. } = block;
+        if caller != self.client.load(Ordering::SeqCst) {
+            return abi::NV_ERR_INVALID_CLIENT;
+        }
+        let answer = self.answer.load(Ordering::SeqCst);
+        if answer != abi::NV_OK && control != abi::GET_TIMESLICE {
+            return answer;
+        }
+        let of_group = |group: Handle| self.groups.get(group.wrapping_sub(FIRST_GROUP) as usize);
+        match control {
+            abi::GET_TIMESLICE | abi::SET_TIMESLICE => {
+                let Some(group) = of_group(object) else { return abi::NV_ERR_OBJECT_NOT_FOUND };
+                let Some(slice) = parameters::<u64>(&mut block) else { return abi::NV_ERR_NOT_SUPPORTED };
+                match control {
+                    abi::GET_TIMESLICE => *slice = group.slice.load(Ordering::SeqCst),
+                    _ => group.slice.store(*slice, Ordering::SeqCst),
+                }
+            }
+            _ if object != SUBDEVICE => return abi::NV_ERR_OBJECT_NOT_FOUND,
+            abi::SET_PREEMPTION_MODE => {
+                let Some(mode) = parameters::<PreemptionMode>(&mut block) else {
+                    return abi::NV_ERR_NOT_SUPPORTED;
+                };
+                let Some(group) = of_group(mode.channel) else { return abi::NV_ERR_OBJECT_NOT_FOUND };
+                group.mode.store(mode.compute, Ordering::SeqCst);
+            }
+            abi::DISABLE_CHANNELS => {
+                let Some(all) = parameters::<DisableChannels>(&mut block) else {
+                    return abi::NV_ERR_NOT_SUPPORTED;
+                };
+                for (client, channel) in all.clients.iter().zip(all.handles).take(all.channels as usize) {
+                    let index = channel.wrapping_sub(FIRST_CHANNEL);
+                    let Some(group) = self.groups.get((index / CHANNELS) as usize) else {
+                        return abi::NV_ERR_OBJECT_NOT_FOUND;
+                    };
+                    if *client != caller {
+                        return abi::NV_ERR_INVALID_CLIENT;
+                    }
+                    let bit = 1 << (index % CHANNELS);
+                    if all.disable == 0 {
+                        group.stopped.fetch_and(!bit, Ordering::SeqCst);
+                    } else if group.stopped.fetch_or(bit, Ordering::SeqCst) == 0 {
+                        group.stops.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            }
+            _ => return abi::NV_ERR_NOT_SUPPORTED,
+        }
+        abi::NV_OK
+    }
+}
+
+fn parameters<P>(block: &mut ControlBlock) -> Option<&mut P> {
+    // SAFETY: the caller's parameters, of the size that it says; it waits for our return.
+    (block.size as usize == size_of::<P>()).then(|| unsafe { &mut *(block.parameters as *mut P) })
+}
+
+/// The state in a file, if it is one of ours. Mapped for good: a test has few.
+fn map(file: RawFd) -> Option<&'static State> {
+    // SAFETY: a new mapping at an address of the kernel's choice; it stays.
+    let address = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            size_of::<State>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            file,
+            0,
+        )
+    };
+    // SAFETY: mapped, long enough, and atomics only.
+    (address != libc::MAP_FAILED).then(|| unsafe { &*address.cast::<State>() })
+}
+
+/// Does something with the state behind a file, if it is one of ours.
+fn with_state<R>(file: RawFd, work: impl FnOnce(&State) -> R) -> Option<R> {
+    // SAFETY: all zeroes are a valid `stat`.
+    let mut about: libc::stat = unsafe { std::mem::zeroed() };
+    if raw_fstat(file, &raw mut about) != 0 || about.st_size != size_of::<State>() as i64 {
+        return None;
+    }
+    let state = map(file)?;
+    let result = (state.magic.load(Ordering::SeqCst) == MAGIC).then(|| work(state));
+    // SAFETY: mapped above, and not used any more.
+    unsafe { libc::munmap(std::ptr::from_ref(state).cast_mut().cast(), size_of::<State>()) };
+    result
+}
+
+fn raw_fstat(file: RawFd, about: *mut libc::stat) -> libc::c_int {
+    // SAFETY: the kernel writes the block of 64-bit systems, which is the C library's.
+    unsafe { libc::syscall(libc::SYS_fstat, file, about) as libc::c_int }
+}
+
+/// In place of the C library's.
+///
+/// # Safety
+/// As of the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fstat(file: RawFd, about: *mut libc::stat) -> libc::c_int {
+    let result = raw_fstat(file, about);
+    if result == 0 && with_state(file, |_| ()).is_some() {
+        let (major, minor) = abi::CONTROL_DEVICE;
+        // SAFETY: the kernel has just written it.
+        unsafe {
+            (*about).st_mode = libc::S_IFCHR | 0o666;
+            (*about).st_rdev = libc::makedev(major, minor);
+        }
+    }
+    result
+}
+
+/// In place of the C library's, which takes its third argument in the same register.
+///
+/// # Safety
+/// As of the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ioctl(file: RawFd, request: libc::c_ulong, block: *mut libc::c_void) -> libc::c_int {
+    if abi::parse_request(request as u32) == Some((abi::CONTROL, size_of::<ControlBlock>())) {
+        // SAFETY: the block that the request says.
+        let control = unsafe { &mut *block.cast::<ControlBlock>() };
+        if let Some(status) = with_state(file, |state| state.control(*control)) {
+            control.status = status;
+            return 0;
+        }
+    }
+    // SAFETY: handed on as it is.
+    unsafe { libc::syscall(libc::SYS_ioctl, file, request, block) as libc::c_int }
+}
