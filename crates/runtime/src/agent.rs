@@ -5,6 +5,8 @@
 //! keep it from opening a gate.
 
 use crate::guest::Guest;
+use crate::lending::{self, Lending};
+use crate::offered::offered;
 use crate::{bonds, config, given, report, signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
@@ -26,8 +28,11 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The link, for the child of a fork: null, or kept alive by the agent.
 static LINK: AtomicPtr<Link> = AtomicPtr::new(std::ptr::null_mut());
 
+/// Further rescues after a server is gone, one at each attempt to attach, if anything was lent to it.
+const RESCUES: u32 = 20;
+
 /// How often the agent looks whether the program has left it its fds.
-const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A server that this process is attached to.
 #[derive(Debug)]
@@ -90,6 +95,7 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
 
 fn run(guest: &'static Guest) {
     let mut quiet = false;
+    let mut rescues = 0;
     while guest.is_global() {
         let (link, epoch) = match attach(guest) {
             Ok((link, epoch)) => (Arc::new(link), epoch),
@@ -99,6 +105,11 @@ fn run(guest: &'static Guest) {
             }
             Err(Failure::ForNow(why)) => {
                 guest.set_link(None);
+                // The last server may have been frozen in the middle of a call, thawed after our rescue, and killed behind the call.
+                if rescues > 0 {
+                    rescues -= 1;
+                    guest.lent.rescue();
+                }
                 if !quiet {
                     report::once(&why);
                     quiet = true;
@@ -121,6 +132,8 @@ fn run(guest: &'static Guest) {
         let reason = serve(guest, &link.session).unwrap_or_else(|| "xserver is gone".into());
         guest.set_link(None);
         guest.part(epoch);
+        guest.lent.rescue();
+        rescues = RESCUES;
         guest.set_limits(Limits::default());
         LINK.store(std::ptr::null_mut(), Ordering::Release);
         if guest.shared_page().fd().is_ok() && guest.is_global() {
@@ -168,14 +181,23 @@ fn attach(guest: &Guest) -> Result<(Link, Epoch), Failure> {
 
 /// Sleeps until the server ends the connection; does what it asks for until then. Answers its reason, if it gave one.
 fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
+    let mut lending = Lending::default();
+    lending.tell(guest, session);
     loop {
         // As long as this waits, a socket that the program closes stays open to the server, so it must not wait for ever.
-        match session.socket().map(|socket| poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&LOOK))) {
+        let look = if offered().is_some() { lending::LOOK } else { LOOK };
+        let look = Timespec { tv_sec: look.as_secs() as i64, tv_nsec: look.subsec_nanos().into() };
+        match session.socket().map(|socket| poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&look))) {
             None | Some(Ok(_) | Err(rustix::io::Errno::INTR)) => {}
             Some(Err(_)) => return None,
         }
         bonds::tell(session, false);
         given::tell_rest(guest, session, false);
+        lending.tell(guest, session);
+        if guest.lent.is_any() {
+            // No thread may be at a gate and see it: all of them may wait for a device that the server has stopped.
+            guest.rescue_if_stale();
+        }
         match session.poll() {
             xsched_ipc::guest::Link::Up => {}
             xsched_ipc::guest::Link::Look => guest.watcher.wake(guest),

@@ -3,6 +3,7 @@
 use crate::agent::Link;
 use crate::beyond::{Beyond, SINGLE};
 use crate::fork::PerLife;
+use crate::lending::Lent;
 use crate::local::Local;
 use crate::manager::Manager;
 use crate::queue::Queue;
@@ -50,6 +51,7 @@ pub struct Guest {
     hints: Mutex<Hints>,
     pub(crate) watcher: Watcher,
     pub(crate) beyond: Beyond,
+    pub(crate) lent: Lent,
 }
 
 /// Queues by slot. They are never freed, only used again, so that a late look at one is harmless.
@@ -188,6 +190,7 @@ impl Guest {
             hints: Mutex::new(HINTS.get().lock().map(|hints| *hints).unwrap_or_default()),
             watcher: Watcher::default(),
             beyond: Beyond::default(),
+            lent: Lent::default(),
         }
     }
 
@@ -352,6 +355,7 @@ impl Guest {
         for gate in self.page().gates() {
             gate.let_go(Holder::Local);
         }
+        self.lent.rescue();
         // Who has the lock at this moment may be this very thread, interrupted by a handler of the program's. Threads that wait see `exiting`.
         if let Ok(queues) = self.queues.try_lock() {
             let all = queues.all.clone();

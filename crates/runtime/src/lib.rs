@@ -20,6 +20,7 @@ mod fork;
 mod given;
 mod guest;
 pub mod intercept;
+mod lending;
 pub mod library;
 mod local;
 mod manager;
