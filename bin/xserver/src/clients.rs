@@ -2,6 +2,7 @@
 
 use crate::devices::Devices;
 use crate::identity;
+use crate::interrupt::Condition;
 use crate::told::Told;
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct Guest {
     /// By slot, as far as slots may be read.
     slots: Vec<Option<Known>>,
     asked_to_look: Option<Time>,
+    /// The channel groups that it has lent, each on its device, and what has become of that.
+    pub(crate) lent: Vec<(DeviceKey, Arc<Condition>)>,
 }
 
 /// A queue that the scheduler was told of.
@@ -84,6 +87,7 @@ impl Guest {
             devices: Vec::new(),
             slots: Vec::new(),
             asked_to_look: None,
+            lent: Vec::new(),
         }
     }
 
@@ -157,6 +161,23 @@ impl Guest {
     /// The key of a device that it uses.
     pub(crate) fn key(&self, device: DeviceId) -> Option<&DeviceKey> {
         self.devices.iter().flatten().find(|seen| seen.id == device).map(|seen| &seen.key)
+    }
+
+    /// Whether all that it has on a device can be interrupted there.
+    pub(crate) fn is_interruptible(&self, device: DeviceId) -> bool {
+        let mut lent = self.lent_on(device).peekable();
+        lent.peek().is_some() && lent.all(Condition::is_usable)
+    }
+
+    /// Why it is not, if it should be.
+    pub(crate) fn refusal(&self, device: DeviceId) -> Option<&str> {
+        self.lent_on(device).find_map(Condition::refusal)
+    }
+
+    /// What has become of the channel groups that it has lent on a device.
+    pub(crate) fn lent_on(&self, device: DeviceId) -> impl Iterator<Item = &Condition> {
+        let key = self.key(device);
+        self.lent.iter().filter(move |(on, _)| Some(on) == key).map(|(_, condition)| &**condition)
     }
 
     /// The keys of all devices that it uses.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use xsched_core::hint::{HINTS, unread};
 use xsched_core::status::{ClientStatus, QueueStatus, QueueTimes, RulesStatus, ServerStatus};
 use xsched_core::text::Value;
-use xsched_core::{ClientId, Hint, HintKind, HintSource, QueueId, Time};
+use xsched_core::{ClientId, DeviceId, Hint, HintKind, HintSource, Level, QueueId, Time};
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::peer::Credentials;
 use xsched_sched::{POLICIES, PolicyKind};
@@ -254,6 +254,12 @@ fn resolve(guests: &Guests, target: &Target) -> Result<(Vec<(ClientId, u32)>, St
 }
 
 /// The process with its queues from `slot` on, as many as fit, and the slot to go on with.
+/// What an operator should know of a guest on a device: what the policy says, or that it is not interrupted there although it could be.
+fn remark(guests: &Guests, client: ClientId, guest: &Guest, device: DeviceId) -> Option<String> {
+    let refusal = || guest.refusal(device).map(|why| format!("not interrupted there: {why}"));
+    guests.scheduler.remark(client, device).or_else(refusal)
+}
+
 fn client_status(
     guests: &Guests,
     client: ClientId,
@@ -280,7 +286,7 @@ fn client_status(
             queue: known.queue,
             device_id: known.device,
             device: guest.key(known.device)?.clone(),
-            level: known.level,
+            level: if guest.is_interruptible(known.device) { Level::Interrupt } else { known.level },
             ready: scheduler.is_ready(known.queue),
             suspended: scheduler.is_suspended(client, known.device),
             windowed: scheduler.is_windowed(client, known.device),
@@ -292,7 +298,7 @@ fn client_status(
             origins: (held(known.queue).into_iter())
                 .map(|(kind, _)| (kind, guests.origin(client, known.queue, kind)))
                 .collect(),
-            remark: scheduler.remark(client, known.device),
+            remark: remark(guests, client, guest, known.device),
             times: times(known.queue),
         })
     });

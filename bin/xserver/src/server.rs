@@ -170,8 +170,13 @@ impl Server {
             self.limit_guests();
             self.facts.follow(&mut self.guests, now());
             next = self.turn(now());
-            let due =
-                self.interrupts.as_mut().and_then(|interrupts| interrupts.follow(&mut self.guests, now()));
+            let due = match &mut self.interrupts {
+                Some(interrupts) => interrupts.follow(&mut self.guests, now()),
+                None => {
+                    self.guests.touched.clear();
+                    None
+                }
+            };
             next = next.into_iter().chain(due).min();
             self.manager.look(time, self.status());
         }

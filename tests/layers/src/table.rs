@@ -47,7 +47,8 @@ pub const IN_TESTS: &[(&str, &str, &str)] = &[
         "tests/fakes/levelzero",
         "a simulated driver, so that the real loader has a device",
     ),
-    ("bin/xserver", "tests/fakes/rm", "a simulated control device, to be preloaded into the real server"),
+    ("bin/xserver", "tests/fakes/rm", "a simulated control device, for guests to lend"),
+    ("bin/xserver", "tests/fakes/rm-preload", "makes it the real thing to the real server"),
 ];
 
 /// Crates that live in a scheduled program: they must not end it, and must not write to its output.

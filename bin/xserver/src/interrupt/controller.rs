@@ -74,6 +74,7 @@ enum Step {
     Hold,
     MakeInterruptible,
     Shorten,
+    Share,
     Ask,
     Release,
     Lengthen,
@@ -236,7 +237,7 @@ impl Seat {
         if desired.is_off && !done.is_off {
             return Some(Step::Hold);
         }
-        if desired.turns == Turns::Short && !done.is_interruptible {
+        if desired.turns <= Turns::Shared && !done.is_interruptible {
             return Some(Step::MakeInterruptible);
         }
         if done.is_off && !desired.is_off {
@@ -245,6 +246,7 @@ impl Seat {
         match (done.turns, desired.turns) {
             (from, to) if from == to => None,
             (_, Turns::Short) => Some(Step::Shorten),
+            (_, Turns::Shared) => Some(Step::Share),
             (_, Turns::Plain) => Some(Step::Restore),
             (_, Turns::Long) => Some(Step::Lengthen),
         }
@@ -273,6 +275,7 @@ impl Seat {
             (Ok(_), Step::Hold) => self.done.is_off = true,
             (Ok(_), Step::MakeInterruptible) => self.done.is_interruptible = true,
             (Ok(_), Step::Shorten) => self.done.turns = Turns::Short,
+            (Ok(_), Step::Share) => self.done.turns = Turns::Shared,
             (Ok(_), Step::Lengthen) => self.done.turns = Turns::Long,
             (_, Step::Forget) => {}
             (outcome, Step::Release | Step::Restore) => {
@@ -319,12 +322,15 @@ impl Call {
             Step::Hold => lever.hold(),
             Step::MakeInterruptible => lever.set_interruptible(true),
             Step::Shorten => lever.set_turns(SHORT),
+            Step::Share => self.plain.map_or(Ok(()), |plain| lever.set_turns(plain)),
             Step::Lengthen => lever.set_turns(LONG),
             Step::Restore => self.restore(),
             Step::Release => lever.release(),
             Step::Forget => Ok(()),
         };
-        if matches!(self.step, Step::Hold | Step::Shorten | Step::Lengthen) && !self.owner.is_ours() {
+        if matches!(self.step, Step::Hold | Step::MakeInterruptible | Step::Shorten | Step::Lengthen)
+            && !self.owner.is_ours()
+        {
             // It has parted meanwhile, perhaps because this process was frozen in between, and has let its group go before this call.
             let _gone_if_it_fails = lever.release();
             let _as_above = self.restore();

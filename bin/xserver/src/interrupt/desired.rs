@@ -3,12 +3,15 @@
 //! - Nobody goes before anybody on the device: turns are as the driver made them, and nobody is kept off.
 //! - Who yields to somebody has the shortest turns, and can be interrupted in the middle of a kernel: the urgent one that comes has the device within a
 //!   switch, without any call on the way. Who only leads has long ones, so that its own do not end in the middle of a burst.
-//! - While the urgent one runs, who yields to it is *off* altogether if turns do not suffice: see [`Member::needs_others_off`].
+//! - Those who run side by side, because nobody of them goes before another, have turns as the driver made them: with shorter ones the device would do nothing but
+//!   switch, with longer ones each would wait for the other's bursts.
+//! - While the urgent one runs, who yields to it is *off* altogether if turns do not suffice: see [`Member::needs_off`].
 //!
 //! Who is off is held back by its gate too (Level 1), so that the longest suspension is the scheduler's; [`Off`] bounds it once more. Those who take turns by policy
 //! go before nobody (`Scheduler::goes_before`). Deliberately absent: shares as proportions of turns.
 
 use super::bursts::Burst;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use xsched_core::Time;
 use xsched_sched::Contender;
@@ -18,6 +21,8 @@ use xsched_sched::Contender;
 pub(crate) enum Turns {
     /// As short as can be, and ended in the middle of a kernel.
     Short,
+    /// As the driver made them, but ended in the middle of a kernel.
+    Shared,
     /// As the driver made them.
     #[default]
     Plain,
@@ -42,20 +47,34 @@ pub(crate) struct Member {
     pub(crate) burst: Burst,
     /// All that it has on any device can be kept off: a group is kept off as a whole or not at all, for one part of it may wait for another.
     pub(crate) is_whole: bool,
-    /// Its turns can be made long.
+    /// Its turns can be changed.
     pub(crate) has_turns: bool,
+    /// How many channel groups it has there; they run side by side.
+    pub(crate) parts: usize,
 }
 
 /// What each of the members should be like, in their order.
 pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool) -> Vec<Desired> {
-    let needy = |member: &&Member| member.runs() && member.needs_others_off();
-    let needy = members.iter().filter(needy).map(|member| member.is.priority).max();
-    let desired = members.iter().map(|member| Desired {
-        turns: member.turns(),
-        is_off: member.is.is_held
+    let mut equals: BTreeMap<i64, usize> = BTreeMap::new();
+    for member in members {
+        *equals.entry(member.is.priority).or_default() += member.parts.max(1);
+    }
+    let is_alone = |member: &Member| equals.get(&member.is.priority).is_none_or(|parts| *parts <= 1);
+    let turns = |member: &Member| member.turns(is_alone(member));
+    // The most urgent one that runs and has others off, if these have turns like that.
+    let needy = |others: Turns| {
+        let needy = members.iter().filter(|member| member.runs() && member.needs_off(turns(member), others));
+        needy.map(|member| member.is.priority).max()
+    };
+    let needy = [Turns::Short, Turns::Shared].map(|turns| (turns, needy(turns)));
+    let desired = members.iter().map(|member| {
+        let turns = turns(member);
+        let needy = needy.iter().find(|(of, _)| *of == turns).and_then(|(_, needy)| *needy);
+        let is_off = member.is.is_held
             && member.is.is_ready
             && member.is_whole
-            && needy.is_some_and(|needy| goes_before(needy, member.is.priority)),
+            && needy.is_some_and(|needy| goes_before(needy, member.is.priority));
+        Desired { turns, is_off }
     });
     desired.collect()
 }
@@ -65,18 +84,20 @@ impl Member {
         self.is.is_ready && !self.is.is_held
     }
 
-    fn turns(&self) -> Turns {
-        match (self.is.yields, self.is.leads) {
-            (true, _) => Turns::Short,
-            (false, true) => Turns::Long,
-            (false, false) => Turns::Plain,
+    /// `is_alone`: nobody is as urgent as it is, and it has one channel group.
+    fn turns(&self, is_alone: bool) -> Turns {
+        match (self.is.yields, self.is.leads, is_alone) {
+            (true, _, true) => Turns::Short,
+            (true, _, false) => Turns::Shared,
+            (false, true, true) => Turns::Long,
+            (false, _, _) => Turns::Plain,
         }
     }
 
-    /// Whether those who yield to it are to be off while it runs. Long turns suffice for bursts without gaps; where it has none, because it yields to somebody
-    /// itself or its turns cannot be changed, they suffice for short bursts only.
-    fn needs_others_off(&self) -> bool {
-        match self.has_turns && self.turns() == Turns::Long {
+    /// Whether those who yield to it are to be off while it runs. For bursts without gaps it suffices that its turns are long and theirs short; where
+    /// that is not so, others are let be for short bursts only.
+    fn needs_off(&self, own: Turns, theirs: Turns) -> bool {
+        match self.has_turns && own == Turns::Long && theirs == Turns::Short {
             true => self.burst == Burst::Eager,
             false => self.burst >= Burst::Solid,
         }
@@ -124,7 +145,7 @@ mod tests {
     fn member(priority: i64, yields: bool, leads: bool) -> Member {
         let group = GroupId(u32::try_from(priority).unwrap());
         let is = Contender { group, priority, is_ready: true, is_held: yields, yields, leads };
-        Member { is, burst: Burst::Short, is_whole: true, has_turns: true }
+        Member { is, burst: Burst::Short, is_whole: true, has_turns: true, parts: 1 }
     }
 
     fn by_priority(members: &[Member]) -> Vec<Desired> {
@@ -203,6 +224,24 @@ mod tests {
     fn an_urgent_one_whose_turns_cannot_be_made_long_has_others_off_for_solid_bursts() {
         let [urgent, greedy] = pair(Burst::Solid);
         assert_eq!(by_priority(&[Member { has_turns: false, ..urgent }, greedy])[1], OFF);
+    }
+
+    #[test]
+    fn equals_share_the_device_in_turns_as_the_driver_made_them_and_are_off_for_solid_bursts_too() {
+        let greedy = member(0, true, false);
+        for burst in [Burst::Solid, Burst::Eager] {
+            let urgent = Member { burst, ..member(1, false, true) };
+            let off = Desired { turns: Turns::Shared, is_off: true };
+            assert_eq!(by_priority(&[urgent, greedy, greedy]), [on(Turns::Long), off, off]);
+            assert_eq!(by_priority(&[urgent, Member { parts: 2, ..greedy }])[1], off, "or parts of one");
+        }
+        let urgent = member(1, false, true);
+        assert_eq!(by_priority(&[urgent, greedy, greedy])[1..], [on(Turns::Shared); 2]);
+        // Two urgent ones do not wait for each other's bursts.
+        let mut urgent = Member { burst: Burst::Solid, ..urgent };
+        assert_eq!(by_priority(&[urgent, urgent, greedy]), [on(Turns::Plain), on(Turns::Plain), OFF]);
+        urgent.burst = Burst::Short;
+        assert_eq!(by_priority(&[urgent, urgent, greedy])[2], on(Turns::Short));
     }
 
     #[test]

@@ -16,7 +16,9 @@ use crate::guests::Guests;
 use bursts::Bursts;
 use controller::{Controller, Number};
 use desired::{Desired, Member, Off, desired};
-use lever::{Condition, Owner};
+use lever::Owner;
+
+pub(crate) use lever::Condition;
 use platforms::Placed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -88,9 +90,11 @@ impl Interrupts {
             let (number, condition) = self.controller.adopt(lever, owner.clone(), client.0, name);
             Lent { device, number, condition }
         };
-        let levers = levers.into_iter().map(adopt).collect();
+        let levers: Vec<Lent> = levers.into_iter().map(adopt).collect();
+        let lent = levers.iter().map(|lent| (lent.device.clone(), Arc::clone(&lent.condition))).collect();
         self.loans.insert(client, Loan { levers, allowance });
         guests.touched.extend(guests.devices_of(client).into_iter().map(|(_, device)| device));
+        guests.table.entry(client).and_modify(|guest| guest.lent = lent);
     }
 
     /// The guest is gone, or going.
@@ -144,8 +148,9 @@ impl Interrupts {
                 Member {
                     is,
                     burst,
-                    is_whole: self.is_whole(guests, is.group),
-                    has_turns: self.has_all(guests, is.group, device),
+                    is_whole: Self::is_whole(guests, is.group),
+                    has_turns: Self::has_all(guests, is.group, device),
+                    parts: parts(guests, is.group, device),
                 }
             })
             .collect();
@@ -186,20 +191,23 @@ impl Interrupts {
     }
 
     /// Whether all that a group has on any device can be kept off.
-    fn is_whole(&self, guests: &Guests, group: GroupId) -> bool {
-        guests.scheduler.devices_of(group).all(|device| self.has_all(guests, group, device))
+    fn is_whole(guests: &Guests, group: GroupId) -> bool {
+        guests.scheduler.devices_of(group).all(|device| Self::has_all(guests, group, device))
     }
 
     /// Whether there is a lever that works for each process of a group on a device, and it may be used.
-    fn has_all(&self, guests: &Guests, group: GroupId, device: DeviceId) -> bool {
+    fn has_all(guests: &Guests, group: GroupId, device: DeviceId) -> bool {
         guests.scheduler.clients_on(group, device).all(|client| {
-            let key = guests.table.get(&client).and_then(|guest: &Guest| guest.key(device));
-            let levers = self.loans.get(&client).into_iter().flat_map(|loan| &loan.levers);
-            let mut levers = levers.filter(|lent| Some(&lent.device) == key).peekable();
             let is_allowed = guests.limits_of(client).level.is_none_or(|level| level >= Level::Interrupt);
-            is_allowed && levers.peek().is_some() && levers.all(|lent| lent.condition.is_usable())
+            is_allowed && guests.table.get(&client).is_some_and(|guest| guest.is_interruptible(device))
         })
     }
+}
+
+/// How many channel groups a group has lent on a device.
+fn parts(guests: &Guests, group: GroupId, device: DeviceId) -> usize {
+    let clients = guests.scheduler.clients_on(group, device);
+    clients.filter_map(|client| guests.table.get(&client)).map(|guest| guest.lent_on(device).count()).sum()
 }
 
 /// How much a group has launched on a device, as a number that only differences are taken of.

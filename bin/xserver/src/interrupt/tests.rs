@@ -220,8 +220,21 @@ fn a_group_is_kept_off_as_a_whole_or_not_at_all() {
     machine.pass(5 * MS);
     assert!(one.fake.take().is_empty(), "the other one can only be held by its gate");
     machine.lend(&other);
-    is_done(&one, &["hold"]);
+    is_done(&one, &["hold", "plain"]);
     wait("the other one is off too", || other.fake.take().contains(&"hold"));
+}
+
+#[test]
+fn equals_who_yield_keep_turns_as_the_driver_made_them_and_are_off_while_a_long_burst_lasts() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (some, urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    some.iter().for_each(|process| machine.launch(process, 1));
+    machine.launch(&urgent, 1);
+    some.iter().for_each(|process| is_done(process, &["interruptible", "plain"]));
+    machine.pass(3 * MS);
+    some.iter().for_each(|process| is_done(process, &["hold"]));
+    machine.finish(&urgent);
+    some.iter().for_each(|process| is_done(process, &["release"]));
 }
 
 #[test]

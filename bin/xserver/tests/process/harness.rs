@@ -80,6 +80,11 @@ impl Server {
                 command.env_remove(name);
             }
         }
+        if self.is_preloaded {
+            let library = std::env::current_exe().unwrap().with_file_name("libfake_rm_preload.so");
+            assert!(library.exists(), "cargo test builds the simulated device: {}", library.display());
+            command.env("LD_PRELOAD", library);
+        }
         command.args(flags);
         command
     }

@@ -6,7 +6,7 @@ use fake_rm::{Device, PLAIN};
 use rustix::process::Signal;
 use std::os::fd::AsFd;
 use std::time::Duration;
-use xsched_core::DeviceKey;
+use xsched_core::{DeviceKey, Level};
 
 const A_WHILE: Duration = Duration::from_millis(300);
 const NOT_SUPPORTED: u32 = 0x56;
@@ -67,6 +67,7 @@ fn an_eager_urgent_guest_has_the_greedy_one_stopped_while_it_is_ready_and_no_lon
     let server = Server::preloaded(&STRICT);
     let ((greedy, held), (urgent, _urgents)) = stopped(&server);
     stays("it is stopped", A_WHILE, || is_stopped(&held));
+    assert!(server.list().iter().all(|client| client.queues[0].level == Level::Interrupt));
     urgent.finish(0);
     wait("it goes on", || !is_stopped(&held) && !greedy.is_held());
     assert!(is(&held, Duration::from_micros(1), true), "short turns stay");
@@ -153,6 +154,11 @@ fn a_driver_that_refuses_then_nothing_is_done_any_more_and_gates_go_on() {
     server.wait_for_log("not interrupted any more");
     server.wait_for_log("not supported");
     wait("its gate is closed", || greedy.is_held());
+    wait("it is said", || {
+        let mut queues = server.list().into_iter().flat_map(|client| client.queues);
+        let said = queues.find_map(|queue| Some((queue.remark?, queue.level)));
+        said.is_some_and(|(remark, level)| remark.contains("not supported") && level == Level::Block)
+    });
     stays("it is not stopped", A_WHILE, || !is_stopped(&held));
     urgent.finish(0);
     wait("its gate is open", || !greedy.is_held());

@@ -3,6 +3,7 @@
 use crate::device::{Device, is_device};
 use crate::engine::{Done, Stream};
 use crate::function::*;
+use crate::rm::Channels;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_uint};
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     legacy: Mutex<Option<Arc<Stream>>>,
     per_thread: Mutex<HashMap<u64, Arc<Stream>>>,
     fault: AtomicI32,
+    channels: Option<Channels>,
 }
 
 /// All contexts that live, by handle.
@@ -49,7 +51,13 @@ impl Context {
             legacy: Mutex::default(),
             per_thread: Mutex::default(),
             fault: AtomicI32::new(CUDA_SUCCESS),
+            channels: Channels::new(device),
         })
+    }
+
+    /// Waits as long as its channels are stopped.
+    pub(crate) fn wait_for_the_device(&self) {
+        self.channels.iter().for_each(Channels::wait);
     }
 
     /// The error that every call answers since a kernel has failed.

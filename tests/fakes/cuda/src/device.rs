@@ -28,9 +28,15 @@ pub(crate) fn is_device(number: c_int) -> Result<Device, c_int> {
     if (0..count()).contains(&number) { Ok(Device(number)) } else { Err(CUDA_ERROR_INVALID_DEVICE) }
 }
 
+impl Device {
+    pub(crate) fn uuid(self) -> [u8; 16] {
+        let number = u8::try_from(self.0).unwrap_or(u8::MAX);
+        [0xFA, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    }
+}
+
 fn uuid(place: *mut [u8; 16], device: c_int) -> Outcome {
-    let number = u8::try_from(is_device(device)?.0).unwrap_or(u8::MAX);
-    answer(place, [0xFA, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+    answer(place, is_device(device)?.uuid())
 }
 
 functions! {

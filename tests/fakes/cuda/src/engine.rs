@@ -119,6 +119,7 @@ impl Stream {
 fn work(context: &Context, commands: &Receiver<Command>) {
     for Command { after, work, done } in commands {
         after.iter().for_each(|other| other.wait());
+        context.wait_for_the_device();
         // Behind a fault nothing runs any more.
         if context.fault().is_ok() {
             work();

@@ -25,6 +25,7 @@ mod kernel;
 mod memory;
 mod order;
 mod resolve;
+mod rm;
 mod stream;
 
 /// A function by its name.

@@ -1,13 +1,13 @@
-//! A simulated resource manager (RM) of NVIDIA's: a file that is the control device to whoever has this library preloaded, or linked.
+//! A simulated resource manager (RM) of NVIDIA's: a file that is the control device to whoever has `fake-rm-preload` preloaded.
 //!
-//! [`Device`] makes such a file: memory that can be sent to another process as the real one can, with the state of some channel groups in it. Whoever asks for
-//! its kind (`fstat`) is told that it is `/dev/nvidiactl`, and controls (`ioctl`) change that state, which the test looks at meanwhile. So the
-//! programs under test have no way of their own for tests. Deliberately absent: objects that come and go, and work on a device.
+//! [`Device`] makes such a file: memory that can be sent to another process as the real one can, with the state of some channel groups in it. Who has that
+//! library and asks for its kind (`fstat`) is told that it is `/dev/nvidiactl`, and controls (`ioctl`) change that state, which the test looks at meanwhile. So
+//! the programs under test have no way of their own for tests. Deliberately absent: work on a device, which `fake-cuda` has.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-use xsched_cuda_control::abi::{self, ControlBlock, DisableChannels, Handle, PreemptionMode};
+use xsched_cuda_control::abi::{self, ControlBlock, DisableChannels, GidInfo, Handle, PreemptionMode};
 use xsched_cuda_control::{Channels, encode};
 
 pub use xsched_cuda_control::KIND;
@@ -28,6 +28,7 @@ struct State {
     client: AtomicU32,
     /// What each control but those that ask answers; 0: it is done.
     answer: AtomicU32,
+    uuid: [AtomicU64; 2],
     groups: [GroupState; GROUPS],
 }
 
@@ -75,7 +76,7 @@ impl Device {
     /// If there is no memory.
     pub fn new(client: Handle) -> Device {
         let flags = rustix::fs::MemfdFlags::CLOEXEC;
-        let file = rustix::fs::memfd_create("fake-rm", flags).expect("memory");
+        let file = rustix::fs::memfd_create(NAME, flags).expect("memory");
         rustix::fs::ftruncate(&file, size_of::<State>() as u64).expect("memory");
         let state = map(file.as_raw_fd()).expect("a mapping");
         state.client.store(client, Ordering::SeqCst);
@@ -87,6 +88,45 @@ impl Device {
         Device { file, state }
     }
 
+    /// That of a process that has one.
+    pub fn of_process(pid: u32) -> Option<Device> {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+        let is_ours = |link: &std::path::PathBuf| link.to_string_lossy().contains(NAME);
+        let mut files = files.filter_map(|file| Some(file.ok()?.path()));
+        let path = files.find(|path| std::fs::read_link(path).is_ok_and(|link| is_ours(&link)))?;
+        let file: OwnedFd = std::fs::File::options().read(true).write(true).open(path).ok()?.into();
+        let state = map(file.as_raw_fd())?;
+        Some(Device { file, state })
+    }
+
+    /// The UUID of the GPU behind it.
+    pub fn set_uuid(&self, uuid: [u8; 16]) {
+        for (word, bytes) in self.state.uuid.iter().zip(uuid.as_chunks::<8>().0) {
+            word.store(u64::from_le_bytes(*bytes), Ordering::SeqCst);
+        }
+    }
+
+    /// The handles by which a client gets a group: of each object the parent, itself and its class, in the order in which they are made.
+    pub fn objects(&self, index: usize) -> Vec<(Handle, Handle, u32)> {
+        let client = self.state.client.load(Ordering::SeqCst);
+        let index = index as u32;
+        let group = FIRST_GROUP + index;
+        let mut objects = vec![
+            (client, DEVICE, abi::DEVICE),
+            (DEVICE, SUBDEVICE, abi::SUBDEVICE),
+            (DEVICE, group, abi::CHANNEL_GROUP),
+        ];
+        for channel in channels(index) {
+            objects.extend([(group, channel, CHANNEL), (channel, channel + FIRST_COMPUTE, COMPUTE)]);
+        }
+        objects
+    }
+
+    /// The handle of the client.
+    pub fn client(&self) -> Handle {
+        self.state.client.load(Ordering::SeqCst)
+    }
+
     /// To be lent.
     pub fn file(&self) -> BorrowedFd<'_> {
         std::os::fd::AsFd::as_fd(&self.file)
@@ -95,14 +135,14 @@ impl Device {
     /// What a guest says of the first `count` groups, which are on this device.
     pub fn loan(&self, device: &xsched_core::DeviceKey, count: usize) -> (u32, Vec<u8>) {
         let client = self.state.client.load(Ordering::SeqCst);
-        let channels = |index: u32| Channels {
+        let group = |index: u32| Channels {
             device: device.clone(),
             client,
             subdevice: SUBDEVICE,
             group: FIRST_GROUP + index,
-            channels: (0..CHANNELS).map(|channel| FIRST_CHANNEL + index * CHANNELS + channel).collect(),
+            channels: channels(index).collect(),
         };
-        let groups: Vec<Channels> = (0..count.min(GROUPS) as u32).map(channels).collect();
+        let groups: Vec<Channels> = (0..count.min(GROUPS) as u32).map(group).collect();
         (KIND, encode(&groups))
     }
 
@@ -123,9 +163,21 @@ impl Device {
     }
 }
 
+fn channels(index: u32) -> impl Iterator<Item = Handle> {
+    (0..CHANNELS).map(move |channel| FIRST_CHANNEL + index * CHANNELS + channel)
+}
+
+/// The file's name, in /proc/PID/fd.
+const NAME: &str = "fake-rm";
+const DEVICE: Handle = 0x5c00_0000;
 const SUBDEVICE: Handle = 0x5c00_0001;
 const FIRST_GROUP: Handle = 0x5c00_0100;
 const FIRST_CHANNEL: Handle = 0x5c00_0200;
+/// From a channel to the object that computes in it.
+const FIRST_COMPUTE: Handle = 0x100;
+/// `HOPPER_CHANNEL_GPFIFO_A`, `HOPPER_COMPUTE_A`.
+const CHANNEL: u32 = 0xc86f;
+const COMPUTE: u32 = 0xcbc0;
 
 impl State {
     fn control(&self, mut block: ControlBlock) -> u32 {
@@ -134,7 +186,7 @@ impl State {
             return abi::NV_ERR_INVALID_CLIENT;
         }
         let answer = self.answer.load(Ordering::SeqCst);
-        if answer != abi::NV_OK && control != abi::GET_TIMESLICE {
+        if answer != abi::NV_OK && !matches!(control, abi::GET_TIMESLICE | abi::GET_GID_INFO) {
             return answer;
         }
         let of_group = |group: Handle| self.groups.get(group.wrapping_sub(FIRST_GROUP) as usize);
@@ -148,6 +200,12 @@ impl State {
                 }
             }
             _ if object != SUBDEVICE => return abi::NV_ERR_OBJECT_NOT_FOUND,
+            abi::GET_GID_INFO => {
+                let Some(info) = parameters::<GidInfo>(&mut block) else { return abi::NV_ERR_NOT_SUPPORTED };
+                let uuid = self.uuid.iter().flat_map(|word| word.load(Ordering::SeqCst).to_le_bytes());
+                info.data.iter_mut().zip(uuid).for_each(|(to, from)| *to = from);
+                info.length = 16;
+            }
             abi::SET_PREEMPTION_MODE => {
                 let Some(mode) = parameters::<PreemptionMode>(&mut block) else {
                     return abi::NV_ERR_NOT_SUPPORTED;
@@ -203,11 +261,24 @@ fn map(file: RawFd) -> Option<&'static State> {
     (address != libc::MAP_FAILED).then(|| unsafe { &*address.cast::<State>() })
 }
 
+/// What a control (an `ioctl` of that block) on this file answers, if the file is one of ours. Objects come and go as the caller likes.
+///
+/// # Safety
+/// The block's parameters are the caller's, and as long as it says.
+pub unsafe fn control(file: RawFd, block: ControlBlock) -> Option<u32> {
+    with_state(file, |state| state.control(block))
+}
+
+/// Whether the file is one of ours.
+pub fn is_control_device(file: RawFd) -> bool {
+    with_state(file, |_| ()).is_some()
+}
+
 /// Does something with the state behind a file, if it is one of ours.
 fn with_state<R>(file: RawFd, work: impl FnOnce(&State) -> R) -> Option<R> {
     // SAFETY: all zeroes are a valid `stat`.
     let mut about: libc::stat = unsafe { std::mem::zeroed() };
-    if raw_fstat(file, &raw mut about) != 0 || about.st_size != size_of::<State>() as i64 {
+    if fstat(file, &mut about) != 0 || about.st_size != size_of::<State>() as i64 {
         return None;
     }
     let state = map(file)?;
@@ -217,43 +288,8 @@ fn with_state<R>(file: RawFd, work: impl FnOnce(&State) -> R) -> Option<R> {
     result
 }
 
-fn raw_fstat(file: RawFd, about: *mut libc::stat) -> libc::c_int {
+/// What the kernel says of a file.
+pub fn fstat(file: RawFd, about: &mut libc::stat) -> libc::c_int {
     // SAFETY: the kernel writes the block of 64-bit systems, which is the C library's.
-    unsafe { libc::syscall(libc::SYS_fstat, file, about) as libc::c_int }
-}
-
-/// In place of the C library's.
-///
-/// # Safety
-/// As of the C library's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn fstat(file: RawFd, about: *mut libc::stat) -> libc::c_int {
-    let result = raw_fstat(file, about);
-    if result == 0 && with_state(file, |_| ()).is_some() {
-        let (major, minor) = abi::CONTROL_DEVICE;
-        // SAFETY: the kernel has just written it.
-        unsafe {
-            (*about).st_mode = libc::S_IFCHR | 0o666;
-            (*about).st_rdev = libc::makedev(major, minor);
-        }
-    }
-    result
-}
-
-/// In place of the C library's, which takes its third argument in the same register.
-///
-/// # Safety
-/// As of the C library's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ioctl(file: RawFd, request: libc::c_ulong, block: *mut libc::c_void) -> libc::c_int {
-    if abi::parse_request(request as u32) == Some((abi::CONTROL, size_of::<ControlBlock>())) {
-        // SAFETY: the block that the request says.
-        let control = unsafe { &mut *block.cast::<ControlBlock>() };
-        if let Some(status) = with_state(file, |state| state.control(*control)) {
-            control.status = status;
-            return 0;
-        }
-    }
-    // SAFETY: handed on as it is.
-    unsafe { libc::syscall(libc::SYS_ioctl, file, request, block) as libc::c_int }
+    unsafe { libc::syscall(libc::SYS_fstat, file, std::ptr::from_mut(about)) as libc::c_int }
 }

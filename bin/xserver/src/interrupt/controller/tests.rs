@@ -51,6 +51,8 @@ fn what_is_desired_is_done_and_what_is_done_is_not_done_again() {
     is_done(&fake, &["release"]);
     controller.want([(number, LONG_ON)]);
     is_done(&fake, &["long"]);
+    controller.want([(number, Desired { turns: Turns::Shared, is_off: false })]);
+    is_done(&fake, &["plain"]);
     controller.want([(number, PLAIN)]);
     is_done(&fake, &["plain", "uninterruptible"]);
 }

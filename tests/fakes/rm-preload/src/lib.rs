@@ -1,0 +1,56 @@
+//! To be preloaded (`LD_PRELOAD`): a file of `fake-rm` is the control device of NVIDIA's driver to this process, every other file is what it is.
+
+use std::os::fd::RawFd;
+use xsched_cuda_control::abi::{self, ControlBlock, FreeBlock};
+
+/// In place of the C library's.
+///
+/// # Safety
+/// As of the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fstat(file: RawFd, about: *mut libc::stat) -> libc::c_int {
+    // SAFETY: the caller's place for the answer.
+    let about = unsafe { &mut *about };
+    let result = fake_rm::fstat(file, about);
+    if result == 0 && fake_rm::is_control_device(file) {
+        let (major, minor) = abi::CONTROL_DEVICE;
+        about.st_mode = libc::S_IFCHR | 0o666;
+        about.st_rdev = libc::makedev(major, minor);
+    }
+    result
+}
+
+/// In place of the C library's, which takes its third argument in the same register.
+///
+/// # Safety
+/// As of the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ioctl(file: RawFd, request: libc::c_ulong, block: *mut libc::c_void) -> libc::c_int {
+    match abi::parse_request(request as u32) {
+        Some((abi::CONTROL, size)) if size == size_of::<ControlBlock>() => {
+            // SAFETY: the block that the request says, and its parameters.
+            unsafe {
+                let control = &mut *block.cast::<ControlBlock>();
+                if let Some(status) = fake_rm::control(file, *control) {
+                    control.status = status;
+                    return 0;
+                }
+            }
+        }
+        Some((abi::ALLOC, size)) if fake_rm::is_control_device(file) => {
+            if let Some(at) = abi::alloc_status_at(size) {
+                // SAFETY: within the block that the request says.
+                unsafe { block.byte_add(at).cast::<u32>().write_unaligned(abi::NV_OK) };
+            }
+            return 0;
+        }
+        Some((abi::FREE, size)) if size == size_of::<FreeBlock>() && fake_rm::is_control_device(file) => {
+            // SAFETY: the block that the request says.
+            unsafe { (*block.cast::<FreeBlock>()).status = abi::NV_OK };
+            return 0;
+        }
+        _ => {}
+    }
+    // SAFETY: handed on as it is.
+    unsafe { libc::syscall(libc::SYS_ioctl, file, request, block) as libc::c_int }
+}
