@@ -36,6 +36,12 @@ impl Registry {
         }
     }
 
+    /// The same, if this thread remembers it: no more than a look into memory of its own.
+    #[inline(always)]
+    pub fn recall(&self, handle: usize) -> Option<&'static Queue> {
+        thread::recall(handle, VERSION.load(Ordering::Acquire)).flatten()
+    }
+
     #[cold]
     fn find_slowly(&self, handle: usize) -> Option<&'static Queue> {
         // The version first: what is remembered is then never newer than what it is remembered for.

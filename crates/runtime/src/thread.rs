@@ -51,7 +51,7 @@ impl Drop for Inside<'_> {
 }
 
 /// Whether this thread is inside a vendor's call already: what the vendor's library does through our exports is its own matter.
-#[inline]
+#[inline(always)]
 pub fn is_nested() -> bool {
     THREAD.with(|t| t.depth.get() != 0)
 }
@@ -93,7 +93,7 @@ pub(crate) fn is_ours() -> bool {
 }
 
 /// The remembered queue of this handle, if the registry is still at `version`.
-#[inline]
+#[inline(always)]
 pub(crate) fn recall(handle: usize, version: u64) -> Option<Option<&'static Queue>> {
     THREAD.with(|t| {
         let seen = cell(t, handle)?.get();
@@ -109,7 +109,7 @@ pub(crate) fn remember(seen: Remembered) {
     });
 }
 
-#[inline]
+#[inline(always)]
 fn cell(t: &Thread, handle: usize) -> Option<&Cell<Remembered>> {
     // Handles are mostly addresses of heap objects: the low bits are zero.
     t.remembered.get(((handle >> 4) ^ (handle >> 9)) % REMEMBERED)

@@ -74,7 +74,7 @@ impl Named {
     }
 
     /// Its key. `None` where a default stream means nothing: without a context, or in a callback of the driver's.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn key(self, driver: &Driver) -> Option<usize> {
         match self {
             Named::Made(handle) => Some(handle),
@@ -86,9 +86,24 @@ impl Named {
 
 /// The queue that a launch goes to. `None`: the launch reaches no device (the stream captures), must not wait (a callback of the
 /// driver's), or cannot be told apart; it passes as it is.
-#[inline]
+///
+/// Always inlined, and no more than what an uncontended launch needs: between two launches the driver takes most of the nearest cache, so what counts is how
+/// many lines of code and data lie on the way.
+#[inline(always)]
 pub(crate) fn find(named: Named) -> Option<&'static Queue> {
     let driver = driver()?;
+    if !capture::is_any()
+        && let Some(queue) = QUEUES.recall(named.key(driver)?)
+        && queue.is_free()
+    {
+        return Some(queue);
+    }
+    find_slowly(driver, named)
+}
+
+#[cold]
+#[inline(never)]
+fn find_slowly(driver: &'static Driver, named: Named) -> Option<&'static Queue> {
     if capture::is_any() && named.is_capturing(driver) {
         return None;
     }
@@ -267,7 +282,7 @@ impl Drop for Tokens {
 }
 
 /// Stands for the calling thread in a context. `None` at the thread's end.
-#[inline]
+#[inline(never)]
 fn token(context: usize) -> Option<usize> {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     TOKENS
