@@ -7,7 +7,7 @@ use crate::rights::Rights;
 use crate::rulebook::line_of;
 use std::collections::BTreeMap;
 use xsched_core::hint::{HINTS, unread};
-use xsched_core::status::{ClientStatus, QueueStatus, QueueTimes, RulesStatus, ServerStatus};
+use xsched_core::status::{ClientStatus, QueueStatus, RulesStatus, ServerStatus};
 use xsched_core::text::Value;
 use xsched_core::{ClientId, DeviceId, Hint, HintKind, HintSource, Level, QueueId, Time};
 use xsched_ipc::control::{Reply, Request, Target};
@@ -277,10 +277,6 @@ fn client_status(
         all.filter(is_shown).collect::<Vec<_>>()
     };
     let mut found = guest.queues_from(slot);
-    let times = |queue| {
-        let (running_ns, waiting_ns) = scheduler.ledger.times(queue, now);
-        QueueTimes { running_ns, waiting_ns }
-    };
     let queues = found.by_ref().take(STRETCH).filter_map(|(_, known, slot)| {
         Some(QueueStatus {
             queue: known.queue,
@@ -299,7 +295,7 @@ fn client_status(
                 .map(|(kind, _)| (kind, guests.origin(client, known.queue, kind)))
                 .collect(),
             remark: remark(guests, client, guest, known.device),
-            times: times(known.queue),
+            times: scheduler.ledger.times(known.queue, now),
         })
     });
     let status = ClientStatus {

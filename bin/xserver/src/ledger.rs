@@ -13,7 +13,8 @@ use crate::durations::Durations;
 use std::collections::{BTreeMap, BTreeSet};
 use xsched_core::account::{Account, HeldBy, Totals, What};
 use xsched_core::id::IdMap;
-use xsched_core::{ClientId, DeviceId, Event, Operation, QueueId, Time};
+use xsched_core::status::QueueTimes;
+use xsched_core::{ClientId, DeviceId, Event, HintKind, Operation, QueueId, Time};
 use xsched_sched::Scheduler;
 
 /// Processes whose durations are kept as histograms.
@@ -109,9 +110,27 @@ impl Ledger {
                 self.chronicle.note(now, || What::Joined { client });
             }
             Event::ClientLeft { client } => self.leave(client, now),
+            Event::QueueHint { queue, hint } => {
+                self.hint(None, Some(queue), hint.kind(), Some(hint.value()), now);
+            }
+            Event::ClientHint { client, hint } => {
+                self.hint(Some(client), None, hint.kind(), Some(hint.value()), now);
+            }
+            Event::ClientUnset { client, kind } => self.hint(Some(client), None, kind, None, now),
             _ => {}
         }
         self.told_at = self.told_at.or(Some(now));
+    }
+
+    fn hint(
+        &mut self,
+        client: Option<ClientId>,
+        queue: Option<QueueId>,
+        name: HintKind,
+        value: Option<i64>,
+        now: Time,
+    ) {
+        self.chronicle.note(now, || What::Hint { client, queue, name, value });
     }
 
     /// The scheduler wants this done.
@@ -222,12 +241,13 @@ impl Ledger {
         lines.map(|((_, device), line)| line.shown(*device, now)).collect()
     }
 
-    /// For how long a queue had work: while its process could run, and while it was held back.
-    pub(crate) fn times(&self, queue: QueueId, now: Time) -> (u64, u64) {
-        let Some(tally) = self.queues.get(&queue) else { return (0, 0) };
+    /// For how long a queue had work.
+    pub(crate) fn times(&self, queue: QueueId, now: Time) -> QueueTimes {
+        let Some(tally) = self.queues.get(&queue) else { return QueueTimes::default() };
         let suspended =
             self.lines.get(&(tally.client, tally.device)).map_or(0, |line| line.suspended_at(now));
-        tally.at(now, suspended)
+        let (running_ns, waiting_ns) = tally.at(now, suspended);
+        QueueTimes { running_ns, waiting_ns, has_work: tally.since.is_some() }
     }
 
     fn ready(&mut self, queue: QueueId, scheduler: &Scheduler, now: Time) {

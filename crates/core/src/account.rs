@@ -3,7 +3,7 @@
 //! Every time is in nanoseconds, and its name ends in `_ns`. Counts begin when the process attached (of the server: when it started) and
 //! only grow, so that whoever reads twice knows what was between.
 
-use crate::{ClientId, DeviceId, QueueId, Time};
+use crate::{ClientId, DeviceId, HintKind, QueueId, Time};
 use serde::{Deserialize, Serialize};
 
 /// What the server has counted as a whole.
@@ -177,6 +177,20 @@ pub enum What {
     Left {
         /// Who.
         client: ClientId,
+    },
+    /// The scheduler was told a hint of a process with all its queues, or of one queue.
+    Hint {
+        /// Of this process.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<ClientId>,
+        /// Of this queue.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<QueueId>,
+        /// Which.
+        name: HintKind,
+        /// None: the default holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<i64>,
     },
     /// Another policy is in force.
     Policy {

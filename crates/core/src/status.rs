@@ -113,6 +113,9 @@ pub struct QueueTimes {
     pub running_ns: u64,
     /// While it was.
     pub waiting_ns: u64,
+    /// Whether it has work now, as far as the server has looked: [`QueueStatus::ready`] may be an older belief, which nobody has been hurt by.
+    #[serde(default)]
+    pub has_work: bool,
 }
 
 /// Where a value came from.

@@ -69,6 +69,7 @@ export class History {
           isNews = true;
           break;
         case "joined":
+        case "hint":
         case "policy":
           isNews = true;
           break;
@@ -87,7 +88,7 @@ export class History {
         Object.assign(lane, { program: process.program, pid: process.pid });
         const key = of(process.client, queue.device_id);
         if (atMs - (this.held.get(key)?.at ?? 0) > SETTLED_MS) this.held.set(key, { isHeld: queue.suspended, at: 0 });
-        if (atMs - lane.heardAt > SETTLED_MS) lane.isReady = queue.ready;
+        if (atMs - lane.heardAt > SETTLED_MS) lane.isReady = queue.times.has_work;
         this.#change(lane, Math.max(atMs, lane.spans.at(-1).at));
       }
     }

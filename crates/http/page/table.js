@@ -40,7 +40,7 @@ export function rows(processes, earlier, elapsedNs) {
       const since = (field) => (account && elapsedNs ? part(account[field], then?.[field] ?? 0, elapsedNs) : 0);
       const blamed = (account?.held_by ?? []).map(({ client, ns }) => ({ client, ns: ns - (then?.held_by.find((it) => it.client === client)?.ns ?? 0) }));
       const [waitsFor] = blamed.filter((it) => it.ns > 0).sort((a, b) => b.ns - a.ns);
-      const isReady = queues.some((queue) => queue.ready);
+      const isReady = queues.some((queue) => queue.times.has_work);
       const isHeld = queues.some((queue) => queue.suspended);
       const priorities = queues.map((queue) => queue.hints.priority ?? 0);
       return {
@@ -136,9 +136,9 @@ export class Table {
 /** One row of the table. */
 class Line {
   constructor(row, onPriority) {
-    const { client, pid, uid } = row.process;
+    const { client, pid, uid, container } = row.process;
     this.name = make("bdi");
-    const program = make("th", { scope: "row", class: "text program" }, this.name, make("small", { textContent: `pid ${pid} · c${client} · uid ${uid}` }));
+    const program = make("th", { scope: "row", class: "text program" }, this.name, make("small", { textContent: `pid ${pid} · c${client} · uid ${uid}${container ? ` · ${container.slice(0, 12)}` : ""}` }));
     this.cells = Object.fromEntries(["priority", "state", "device", "share", "running", "waiting", "waitsFor", "suspensions", "longest", "launched"].map((name) => [name, make("td", { "data-cell": name })]));
     for (const name of ["state", "device", "share", "waitsFor"]) this.cells[name].classList.add("text");
     this.element = make("tr", { "data-client": client, "data-pid": pid }, program, ...Object.values(this.cells));

@@ -120,6 +120,7 @@ fn what_is_answered_has_the_fields_that_the_document_says() {
         What::Progress { queue, launched: 1, completed: 1 },
         What::Joined { client },
         What::Left { client },
+        What::Hint { client: Some(client), queue: Some(queue), name: HintKind::Priority, value: Some(1) },
         What::Policy { name: "UP".into() },
     ] {
         let happening = Happening { seq: 1, at: Time::ZERO, what };

@@ -149,7 +149,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         hints: [(HintKind::Priority, 5)].into(),
         origins: [(HintKind::Priority, origin.clone())].into(),
         remark: Some("deadline of 5ms refused".into()),
-        times: QueueTimes { running_ns: 1, waiting_ns: 2 },
+        times: QueueTimes { running_ns: 1, waiting_ns: 2, has_work: true },
     };
     let account = Account {
         device_id: DeviceId(1),

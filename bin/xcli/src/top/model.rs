@@ -193,7 +193,7 @@ fn launched_on(process: &ClientStatus, device: DeviceId) -> u64 {
 fn state<'a>(queues: impl Iterator<Item = &'a QueueStatus>) -> &'static str {
     let (mut is_ready, mut is_suspended) = (false, false);
     for queue in queues {
-        is_ready |= queue.ready;
+        is_ready |= queue.times.has_work;
         is_suspended |= queue.suspended;
     }
     match (is_ready, is_suspended) {

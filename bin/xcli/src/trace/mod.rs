@@ -107,7 +107,7 @@ impl Story {
                     let gate = teller.gate(process.client, queue.device_id);
                     gate.held.get_or_insert((start, None));
                 }
-                if queue.ready {
+                if queue.times.has_work {
                     teller.queue(queue.queue, process.client, queue.device_id).since = Some(start);
                 }
             }
@@ -178,6 +178,14 @@ impl Teller {
                 let gates: Vec<_> = self.gates.keys().filter(|(of, _)| of == client).copied().collect();
                 gates.into_iter().for_each(|(client, device)| self.release(client, device, at));
                 self.mark(0, format!("{client} left"), at);
+            }
+            What::Hint { client, queue, name, value } => {
+                let whose = match (client, queue) {
+                    (Some(client), _) => client.to_string(),
+                    (None, queue) => queue.map_or_else(|| "?".into(), |queue| queue.to_string()),
+                };
+                let value = value.map_or_else(|| "taken back".into(), |value| value.to_string());
+                self.mark(0, format!("{} of {whose}: {value}", name.info().name), at);
             }
             What::Policy { name } => self.mark(0, format!("policy {name}"), at),
         }

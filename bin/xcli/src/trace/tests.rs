@@ -4,6 +4,8 @@ use super::perfetto::{BEGIN, END, Trace, uuid};
 use super::*;
 use prost::Message;
 use std::time::Duration;
+use xsched_core::status::{QueueStatus, QueueTimes};
+use xsched_core::{DeviceKey, GroupId, HintKind, Level};
 
 const DEVICE: DeviceId = DeviceId(1);
 const GREEDY: ClientId = ClientId(1);
@@ -27,6 +29,7 @@ fn story() -> Story {
         (30, What::Progress { queue: queue(GREEDY), launched: 7, completed: 5 }),
         (50, idle(URGENT)),
         (50, What::Resume { client: GREEDY, device: DEVICE }),
+        (60, What::Hint { client: Some(GREEDY), queue: None, name: HintKind::Priority, value: Some(7) }),
         (60, What::Policy { name: "UP".into() }),
     ];
     let happenings: Vec<Happening> = all
@@ -45,7 +48,8 @@ fn each_queue_runs_or_waits_from_its_first_work_to_its_last() {
     let held = story.spans.iter().find(|span| span.name == "held").unwrap();
     assert_eq!(held.why.as_deref(), Some("c2 became ready"));
     let marks: Vec<&str> = story.marks.iter().map(|mark| mark.name.as_str()).collect();
-    assert_eq!(marks, ["c2 attached", "suspend c1 on d1: c2 became ready", "resume c1 on d1", "policy UP"]);
+    let told = ["suspend c1 on d1: c2 became ready", "resume c1 on d1", "priority of c1: 7", "policy UP"];
+    assert_eq!(marks, [&["c2 attached"], &told[..]].concat());
 }
 
 #[test]
@@ -91,6 +95,44 @@ fn a_chrome_file_reads_back_with_the_same_spans() {
         assert!((micros * 1e3 - story.sum(name) as f64).abs() < 1.0, "{name}");
     }
     assert_eq!(events.iter().filter(|event| event["ph"] == "C").count(), 1);
-    assert_eq!(events.iter().filter(|event| event["ph"] == "i").count(), 4);
+    assert_eq!(events.iter().filter(|event| event["ph"] == "i").count(), 5);
     assert!(events.iter().all(|event| event["pid"].as_u64() > Some(0)));
+}
+
+#[test]
+fn a_queue_that_counts_as_ready_and_has_no_work_runs_from_its_first_work_on() {
+    let queue = QueueStatus {
+        queue: QueueId(1),
+        device_id: DEVICE,
+        device: DeviceKey::cpu(0),
+        level: Level::Block,
+        ready: true,
+        suspended: false,
+        windowed: false,
+        awaited: false,
+        launched: 1,
+        completed: 1,
+        suspensions: 0,
+        hints: BTreeMap::new(),
+        origins: BTreeMap::new(),
+        remark: None,
+        times: QueueTimes::default(),
+    };
+    let process = ClientStatus {
+        client: GREEDY,
+        pid: 1,
+        uid: 0,
+        program: "it".into(),
+        container: None,
+        group: GroupId(1),
+        group_name: None,
+        refused_priority: None,
+        level_limit: None,
+        threshold: None,
+        accounts: vec![],
+        queues: vec![queue],
+    };
+    let what = What::Ready { queue: QueueId(1), client: GREEDY, device: DEVICE };
+    let happenings = [Happening { seq: 0, at: at(60), what }];
+    assert_eq!(Story::new(&[process], &happenings, at(0), at(100)).sum("running"), 40_000_000);
 }

@@ -49,6 +49,12 @@ fn account(scheduler: &Recorded, client: u32, now: Time) -> Account {
 
 const MS: u64 = 1_000_000;
 
+/// Running, waiting, and whether it has work.
+fn times(ledger: &Ledger, queue: QueueId, millis: u64) -> (u64, u64, bool) {
+    let times = ledger.times(queue, at(millis));
+    (times.running_ns, times.waiting_ns, times.has_work)
+}
+
 #[test]
 fn who_is_held_waits_for_who_runs_and_each_nanosecond_is_counted_once() {
     let mut it = pair();
@@ -59,13 +65,13 @@ fn who_is_held_waits_for_who_runs_and_each_nanosecond_is_counted_once() {
     assert_eq!((greedy.running_ns, greedy.waiting_ns, greedy.suspended_ns), (20 * MS, 20 * MS, 20 * MS));
     assert_eq!(greedy.held_by, [HeldBy { client: ClientId(2), ns: 20 * MS }]);
     assert_eq!((greedy.closing.count, greedy.closing.max_ns), (1, MS));
-    assert_eq!(it.ledger.times(QueueId(1), at(50)), (20 * MS, 20 * MS));
+    assert_eq!(times(&it.ledger, QueueId(1), 50), (20 * MS, 20 * MS, true));
     idle(&mut it, 2, at(70));
     // After the grace time.
     decide(&mut it, at(80));
     let greedy = account(&it, 1, at(100));
     assert_eq!((greedy.running_ns, greedy.waiting_ns), (40 * MS, 50 * MS));
-    assert_eq!(it.ledger.times(QueueId(1), at(100)), (40 * MS, 50 * MS));
+    assert_eq!(times(&it.ledger, QueueId(1), 100), (40 * MS, 50 * MS, true));
     assert_eq!((greedy.waits.count, greedy.waits.sum_ns), (1, 50 * MS));
     let urgent = account(&it, 2, at(100));
     assert_eq!((urgent.running_ns, urgent.waiting_ns, urgent.suspensions), (40 * MS, 0, 0));
@@ -93,6 +99,8 @@ fn a_queue_that_is_seen_without_work_rests_until_it_is_seen_with_work() {
     let queue = QueueId(1);
     it.ledger.audit(queue, true, true, (1, 0), at(100));
     it.ledger.audit(queue, true, false, (1, 1), at(200));
+    // The scheduler still believes that it has some.
+    assert!(it.queue(queue).unwrap().ready && !times(&it.ledger, queue, 300).2);
     it.ledger.audit(queue, true, true, (2, 1), at(500));
     assert_eq!(account(&it, 1, at(600)).running_ns, 300 * MS);
     // Its lease has lapsed: it is not looked at again.
@@ -100,7 +108,7 @@ fn a_queue_that_is_seen_without_work_rests_until_it_is_seen_with_work() {
     assert!(it.ledger.watched().is_empty());
     assert_eq!(account(&it, 1, at(900)).running_ns, 400 * MS);
     ready(&mut it, 1, at(900));
-    assert_eq!(it.ledger.times(queue, at(950)), (450 * MS, 0));
+    assert_eq!(times(&it.ledger, queue, 950), (450 * MS, 0, true));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use crate::guest::Guest;
 use crate::harness::{Server, wait};
+use xsched_core::HintKind;
 use xsched_core::account::{Account, Totals, What};
-use xsched_ipc::control::{Reply, Request};
+use xsched_ipc::control::{Reply, Request, Target};
 
 fn totals(server: &Server) -> Totals {
     let Reply::Server(status) = server.ask(Request::Status) else { panic!("not a status") };
@@ -64,4 +65,30 @@ fn what_happens_is_told_to_who_follows_in_its_order_and_without_gaps() {
     let ready = position(&|what| matches!(what, What::Ready { .. }));
     let suspend = position(&|what| matches!(what, What::Suspend { .. }));
     assert!(ready < suspend && position(&|what| matches!(what, What::Closed { .. })) > suspend);
+}
+
+#[test]
+fn hint_that_is_given_and_taken_back_is_told_to_who_follows() {
+    let server = Server::start(&["HPF"]);
+    let control = server.control();
+    let follow = |from| match control.ask(&Request::Follow { from }).unwrap().1 {
+        Reply::Happenings { next, list, .. } => (next, list),
+        other => panic!("{other:?}"),
+    };
+    let _guest = Guest::attach(&server, "it", 0);
+    let client = server.list()[0].client;
+    let (from, _) = follow(None);
+    let (target, kind) = (Target::Client(client), HintKind::Priority);
+    server.ask(Request::Hint { target: target.clone(), kind, value: 7 });
+    server.ask(Request::Unset { target, kind });
+    let (_, list) = follow(Some(from));
+    let told: Vec<_> = list
+        .into_iter()
+        .filter_map(|happening| match happening.what {
+            What::Hint { client: Some(who), queue: None, name, value } => Some((who, name, value)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.first(), Some(&(client, kind, Some(7))), "{told:?}");
+    assert!(told.len() > 1 && told.last().unwrap().2 != Some(7), "{told:?}");
 }

@@ -261,6 +261,9 @@ fn something_is_changed_in_one_place_then_it_holds_and_the_others_show_it() {
     for name in ["UP", "CFS", "HPF"] {
         assert!(text.contains(&format!("\"policy {name}\"")), "the trace has no policy {name}");
     }
+    for value in ["30", "-3", "-4"] {
+        assert!(text.contains(&format!("\"priority of c1: {value}\"")), "the trace has no priority {value}");
+    }
     // The wrong token, which the browser's own log has too.
     let complaints = browser.complaints();
     assert!(complaints.len() == 1 && complaints[0].contains("403"), "{complaints:?}");

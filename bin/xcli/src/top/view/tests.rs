@@ -29,7 +29,7 @@ fn process(number: u32, name: &str, running_ns: u64, waiting_ns: u64, launched: 
         hints: [(HintKind::Priority, 10 - i64::from(number))].into(),
         origins: Default::default(),
         remark: None,
-        times: QueueTimes { running_ns, waiting_ns },
+        times: QueueTimes { running_ns, waiting_ns, has_work: true },
     };
     let waits = Latency { count: u64::from(is_waiting), p99_ns: 30 * MS, ..Latency::default() };
     let account = Account {
