@@ -15,6 +15,7 @@ mod nightly;
 mod null_driver;
 mod pip;
 mod sanitize;
+mod service;
 mod setup;
 mod stage;
 mod symbols;

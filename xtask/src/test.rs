@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::tally::Tally;
-use crate::{null_driver, pip, setup, stage};
+use crate::{null_driver, pip, service, setup, stage};
 
 /// Set up what the tests need and run all of them.
 #[derive(clap::Args)]
@@ -30,6 +30,8 @@ pub(crate) struct Args {
 enum Part {
     /// Programs that nobody here wrote, all of them, on each OpenCL driver that can be had.
     Programs,
+    /// xserver as a service of a Debian that boots in a container, and programs in containers; needs root, and minutes.
+    Service,
 }
 
 /// The tests whose results a driver decides: a package, and a part of their names.
@@ -37,6 +39,10 @@ const OF_A_DRIVER: [&str; 3] = ["--package=test-system", "--", "opencl_suite"];
 
 /// Runs the task.
 pub(crate) fn run(args: &Args) -> Result<Tally> {
+    if let Some(Part::Service) = args.only {
+        setup::ensure(service::NEEDS, !args.no_install)?;
+        return service::run();
+    }
     setup::ensure_for_tests(!args.no_install)?;
     let staged = stage::stage()?;
     let target = stage::target_dir()?;

@@ -65,12 +65,16 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let matches = settings::command().get_matches();
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    if manager::is_journal(&settings::text(std::env::vars_os()), std::io::stderr()) {
+        log.without_time().init();
+    } else {
+        log.init();
+    }
     match Settings::read(&matches, std::env::vars_os(), Path::new(settings::FILE)) {
         Ok(settings) => match serve(settings) {
             Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@
 //! crate: those there are wait in sendmsg(2) while the manager does not read.
 
 use crate::settings::variable;
-use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::fd::{AsFd, FromRawFd, OwnedFd};
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with};
 use std::time::Duration;
 use xsched_core::Time;
@@ -130,6 +130,13 @@ pub(crate) fn handed(env: &[(String, String)]) -> Result<Option<OwnedFd>, String
     }
 }
 
+/// Whether what is written to this file goes to a journal, which has times of its own.
+pub(crate) fn is_journal(env: &[(String, String)], file: impl AsFd) -> bool {
+    let named = variable(env, "JOURNAL_STREAM");
+    let is_it = |stat: rustix::fs::Stat| named == Some(&format!("{}:{}", stat.st_dev, stat.st_ino));
+    named.is_some() && rustix::fs::fstat(file).is_ok_and(is_it)
+}
+
 /// Whether a variable that names a process names this one, or is not set.
 fn is_for_us(env: &[(String, String)], name: &str) -> bool {
     variable(env, name).is_none_or(|pid| pid.parse() == Ok(std::process::id()))
@@ -202,6 +209,15 @@ mod tests {
         assert!(handed(&env(&[("LISTEN_FDS", "1")])).unwrap().is_none());
         let others = env(&[("NOTIFY_SOCKET", "/x"), ("WATCHDOG_USEC", "5"), ("WATCHDOG_PID", "1")]);
         assert_eq!(Manager::of(&others).unwrap().alive_every, None);
+    }
+
+    #[test]
+    fn a_journal_is_known_by_the_file_and_not_by_the_variable_alone() {
+        let file = tempfile::tempfile().unwrap();
+        let stat = rustix::fs::fstat(&file).unwrap();
+        let named = |ino| env(&[("JOURNAL_STREAM", &format!("{}:{ino}", stat.st_dev))]);
+        assert!(is_journal(&named(stat.st_ino), &file));
+        assert!(!is_journal(&named(stat.st_ino + 1), &file) && !is_journal(&[], &file));
     }
 
     #[test]

@@ -22,6 +22,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("share/xsched/prometheus/xsched-alerts.yml", "usr/share/doc/xsched/examples/xsched-alerts.yml"),
     ("share/xsched/grafana/xsched.json", "usr/share/doc/xsched/examples/grafana.json"),
     ("share/doc/xsched/CHANGELOG.md", "usr/share/doc/xsched/changelog"),
+    // Libraries are not in a folder of one machine's kind either, so neither is what leads to them.
+    ("lib/pkgconfig/xsched.pc", "usr/share/pkgconfig/xsched.pc"),
     ("share/zsh/site-functions/_xcli", "usr/share/zsh/vendor-completions/_xcli"),
     ("share/zsh/site-functions/_xserver", "usr/share/zsh/vendor-completions/_xserver"),
 ];
@@ -49,6 +51,7 @@ pub(super) fn pack(from: &Path, folder: &Path, version: &str, glibc: Version) ->
     let doc = package.join("usr/share/doc/xsched");
     tree::copy(&debian("copyright"), &doc.join("copyright"))?;
     tree::copy(&debian("changelog"), &doc.join("changelog.Debian"))?;
+    tree::copy(&debian("lintian-overrides"), &package.join("usr/share/lintian/overrides/xsched"))?;
     fill(&doc.join("changelog.Debian"), &[("@VERSION@", version), ("@DATE@", &date()?)])?;
     compress(&package)?;
     let (size, sums) = sums(&package)?;

@@ -11,7 +11,7 @@ mod tarball;
 mod tree;
 mod wheel;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -22,9 +22,6 @@ use crate::{setup, stage};
 pub(crate) struct Args {
     /// Only this.
     only: Option<Part>,
-    /// The version that the Debian package says it is [default: the workspace's, revision 1].
-    #[arg(long, value_name = "VERSION")]
-    deb_version: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,8 +33,7 @@ enum Part {
 
 /// Runs the task.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let dist = stage::target_dir()?.join("dist");
-    std::fs::create_dir_all(&dist).with_context(|| format!("creating {}", dist.display()))?;
+    let dist = folder()?;
     let wants = |part| args.only.is_none_or(|only| only == part);
     if wants(Part::Wheel) {
         setup::ensure(&[setup::PYTHON], true)?;
@@ -46,23 +42,52 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !wants(Part::Tarball) && !wants(Part::Deb) {
         return Ok(());
     }
-    let share = dist.join("share");
-    if share.exists() {
-        std::fs::remove_dir_all(&share).with_context(|| format!("removing {}", share.display()))?;
-    }
-    // It runs here and is not given out, so it is built as tests are.
-    succeed(stage::cargo().args(["run", "--quiet", "--package", "xsched-manual", "--"]).arg(&share))?;
-    let tree = tree::lay_out(&stage::build(&stage::packages())?, &share, &dist.join("tree"))?;
+    let tree = tree(&dist)?;
     let needed = glibc::needed_by(&tree)?;
     println!("needs glibc {needed} or newer");
     if wants(Part::Tarball) {
         println!("{}", tarball::pack(&tree, &dist)?.display());
     }
     if wants(Part::Deb) {
-        let version = args.deb_version.as_deref().unwrap_or(concat!(env!("CARGO_PKG_VERSION"), "-1"));
+        let version = concat!(env!("CARGO_PKG_VERSION"), "-1");
         println!("{}", deb::pack(&tree, &dist, version, needed)?.display());
     }
     Ok(())
+}
+
+/// What the tests of the service install: a tarball, and two Debian packages that differ in their version.
+pub(crate) struct Samples {
+    pub(crate) tree: PathBuf,
+    pub(crate) tarball: PathBuf,
+    pub(crate) packages: [PathBuf; 2],
+}
+
+/// Packs them.
+pub(crate) fn samples() -> Result<Samples> {
+    let dist = folder()?;
+    let tree = tree(&dist)?;
+    let needed = glibc::needed_by(&tree)?;
+    let package =
+        |revision| deb::pack(&tree, &dist, &format!("{}-{revision}", env!("CARGO_PKG_VERSION")), needed);
+    Ok(Samples { tarball: tarball::pack(&tree, &dist)?, packages: [package("1")?, package("1+test")?], tree })
+}
+
+/// Builds everything, and lays it out in one tree.
+fn tree(dist: &Path) -> Result<PathBuf> {
+    let share = dist.join("share");
+    if share.exists() {
+        std::fs::remove_dir_all(&share).with_context(|| format!("removing {}", share.display()))?;
+    }
+    // It runs here and is not given out, so it is built as tests are.
+    succeed(stage::cargo().args(["run", "--quiet", "--package", "xsched-manual", "--"]).arg(&share))?;
+    tree::lay_out(&stage::build(&stage::packages())?, &share, &dist.join("tree"))
+}
+
+/// Where everything goes.
+fn folder() -> Result<PathBuf> {
+    let dist = stage::target_dir()?.join("dist");
+    std::fs::create_dir_all(&dist).with_context(|| format!("creating {}", dist.display()))?;
+    Ok(dist)
 }
 
 /// The root of the workspace.

@@ -37,6 +37,12 @@ pub(super) fn lay_out(release: &Path, share: &Path, to: &Path) -> Result<PathBuf
         std::fs::remove_dir_all(to).with_context(|| format!("removing {}", to.display()))?;
     }
     stage::lay_out(release, to)?;
+    finish(share, to)?;
+    Ok(to.into())
+}
+
+/// Adds to what is staged what only an installation has.
+pub(super) fn finish(share: &Path, to: &Path) -> Result<()> {
     copy_folder(share, &to.join("share"))?;
     for (from, place) in FILES {
         copy(&root().join(from), &to.join(place))?;
@@ -45,7 +51,7 @@ pub(super) fn lay_out(release: &Path, share: &Path, to: &Path) -> Result<PathBuf
         // What a debugger needs stays in the release folder.
         succeed(Command::new("strip").args(["--strip-unneeded", "--remove-section=.comment"]).arg(binary))?;
     }
-    Ok(to.into())
+    Ok(())
 }
 
 /// Programs and libraries of a tree; no links.
