@@ -4,6 +4,7 @@ use crate::bundle;
 use anyhow::{Context, Result};
 use cases::{CASES, Case, There};
 use cuda_suite::cu::Api;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -127,17 +128,14 @@ fn row(
 fn watch(machine: &Machine, program: Program, is_scheduled: bool, options: &Options) -> Run {
     let limit = Duration::from_secs(options.limit);
     let start = Instant::now();
-    let (mut suspensions, mut last) = (0, 0);
+    let mut counted = Counted::default();
     while program.end().is_none() && start.elapsed() < limit {
         if is_scheduled {
-            // Of all processes that it consists of.
-            let now = all_suspensions(machine);
-            suspensions += if now < last { now } else { now - last };
-            last = now;
+            counted.look(machine);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    let took = start.elapsed();
+    let (took, suspensions) = (start.elapsed(), counted.sum);
     let end = program.end().unwrap_or(End::Signal(0));
     if end == End::Signal(0) {
         let output = vec![format!("no end within {limit:?} after: {}", program.output().join(" / "))];
@@ -153,10 +151,23 @@ fn watch(machine: &Machine, program: Program, is_scheduled: bool, options: &Opti
     Run { output, end, took, suspensions }
 }
 
-/// How often programs were suspended; the rival of a storm, who is in this process, is none.
-fn all_suspensions(machine: &Machine) -> u64 {
-    let others = machine.list().into_iter().filter(|client| client.pid != std::process::id());
-    others.map(|client| client.queues.iter().map(|queue| queue.suspensions).max().unwrap_or(0)).sum()
+/// How often the processes that a program consists of were suspended.
+#[derive(Default)]
+struct Counted {
+    sum: u64,
+    /// What xserver said last of each. It begins anew when a process has released its last queue.
+    last: BTreeMap<u32, u64>,
+}
+
+impl Counted {
+    fn look(&mut self, machine: &Machine) {
+        // The rival of a storm is in this process.
+        for client in machine.list().into_iter().filter(|client| client.pid != std::process::id()) {
+            let now = client.queues.iter().map(|queue| queue.suspensions).max().unwrap_or(0);
+            let last = self.last.insert(client.pid, now).unwrap_or(0);
+            self.sum += if now < last { now } else { now - last };
+        }
+    }
 }
 
 fn compare(name: &str, how: &str, native: &Run, other: &Run) -> bool {
