@@ -41,6 +41,8 @@ enum What {
     Preempt,
     /// What the driver's own controls cost and do.
     Control,
+    /// Somebody dies or freezes while a program is stopped.
+    Safety,
     /// Eight programs for minutes.
     Soak,
 }
@@ -65,6 +67,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         What::Pair => "pair",
         What::Preempt => "preempt",
         What::Control => "control",
+        What::Safety => "safety",
         What::Soak => "soak",
     };
     let flags = args.flags.iter().map(String::as_str);

@@ -12,6 +12,7 @@ mod launch;
 mod mps;
 mod pair;
 mod preempt;
+mod safety;
 mod saturate;
 mod soak;
 mod worker;
@@ -41,6 +42,8 @@ enum What {
     Pair(pair::Options),
     /// How soon an urgent kernel runs beside greedy kernels of several lengths.
     Preempt(preempt::Options),
+    /// Nothing stays stopped, whoever dies or freezes.
+    Safety(safety::Options),
     /// One of the programs of `preempt`.
     #[command(hide = true)]
     Player(preempt::player::Options),
@@ -61,6 +64,7 @@ fn main() -> Result<ExitCode> {
         What::Control(options) => control::run(options).map(|()| ExitCode::SUCCESS),
         What::Pair(options) => pair::run(options).map(|()| ExitCode::SUCCESS),
         What::Preempt(options) => preempt::run(options).map(|()| ExitCode::SUCCESS),
+        What::Safety(options) => safety::run(options),
         What::Player(options) => preempt::player::play(options).map(|()| ExitCode::SUCCESS),
         What::Soak(options) => soak::run(options),
         What::Start(options) => launch::start::once(options).map(|()| ExitCode::SUCCESS),

@@ -55,10 +55,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let machine = Machine::new();
     let _server = machine.server(&[]);
     let mps = if options.no_mps { None } else { Mps::start(machine.folder()).ok() };
-    let mut settings = vec![start("native", None, &machine, |machine, _| machine.command(this()))?];
+    let mut settings = vec![start("native", None, &machine, |machine, _| machine.command(player::this()))?];
     if let Some(mps) = &mps {
         let serve = |machine: &Machine, is_urgent: bool| {
-            let mut command = machine.command(this());
+            let mut command = machine.command(player::this());
             mps.serve(&mut command, if is_urgent { Priority::Normal } else { Priority::BelowNormal });
             command
         };
@@ -68,7 +68,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let run = |machine: &Machine, is_urgent: bool| {
             let mut command = machine.xcli();
             let priority = if is_urgent { "10" } else { "0" };
-            command.args(["run", "--priority", priority, "--level", &level.to_string(), "--"]).arg(this());
+            command
+                .args(["run", "--priority", priority, "--level", &level.to_string(), "--"])
+                .arg(player::this());
             command
         };
         settings.push(start(&format!("XSched, Level {level}"), Some(level), &machine, run)?);
@@ -108,10 +110,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         row("one without end", &setting.name, &times, &alone, None);
     }
     Ok(())
-}
-
-fn this() -> std::path::PathBuf {
-    std::env::current_exe().unwrap_or_default()
 }
 
 fn start(

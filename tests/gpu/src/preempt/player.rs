@@ -22,10 +22,17 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Kind {
-    /// `run REQUESTS PERIOD_MS`: answers `took` and each request's time in µs.
+    /// `run REQUESTS PERIOD_MS`: answers `took` and each request's time in µs. `eager SECONDS`, `stop`: small kernels with gaps between
+    /// them, without a pause; says `begins`, and `took` at the end.
     Urgent,
-    /// `go KERNEL_US`, `count`, `stop`: answers `did` and how much of each second it had.
+    /// `go KERNEL_US`, `count`, `where`, `stop`: answers `at` where it is, and `did` with its rate at the end. In place of `go`: `free`, `load` or `wait`, which
+    /// also free memory, load a module or wait for the whole context all the time.
     Greedy,
+}
+
+/// This program.
+pub(crate) fn this() -> std::path::PathBuf {
+    std::env::current_exe().unwrap_or_default()
 }
 
 /// Plays until nobody is left to tell anything.
@@ -60,7 +67,12 @@ fn urgent(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
     let kernels = cu.kernels().map_err(|code| anyhow::anyhow!("the driver answers {code}"))?;
     request(cu, &kernels)?;
     println!("ready");
-    for order in orders {
+    while let Ok(order) = orders.recv() {
+        if order.first().is_some_and(|word| word == "eager") {
+            eager(cu, &kernels, Duration::from_secs(number(&order, 1)?), orders)?;
+            println!("took");
+            continue;
+        }
         let (requests, period) = (number(&order, 1)?, Duration::from_millis(number(&order, 2)?));
         let mut took = String::from("took");
         let mut due = Instant::now();
@@ -74,6 +86,24 @@ fn urgent(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
         println!("{took}");
     }
     Ok(())
+}
+
+/// Kernels of 20 µs with gaps of as much, until it is over or somebody says so.
+fn eager(cu: &Api, kernels: &Kernels, time: Duration, orders: &Receiver<Vec<String>>) -> Result<()> {
+    const BURST: usize = 500;
+    let begun = Instant::now();
+    println!("begins");
+    while begun.elapsed() < time && orders.try_recv().is_err() {
+        for _ in 0..BURST {
+            call("cuLaunchKernel", cu.spin(kernels, KERNEL.as_nanos() as u64, null_mut()))?;
+            let next = Instant::now() + KERNEL * 2;
+            while Instant::now() < next {
+                std::hint::spin_loop();
+            }
+        }
+    }
+    // SAFETY: no preconditions.
+    call("cuStreamSynchronize", unsafe { (cu.cuStreamSynchronize)(null_mut()) })
 }
 
 fn request(cu: &Api, kernels: &Kernels) -> Result<()> {
@@ -93,9 +123,16 @@ fn greedy(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
     }
     println!("ready");
     while let Ok(order) = orders.recv() {
-        if order.first().map(String::as_str) != Some("go") {
-            bail!("{order:?} where only go is understood");
-        }
+        let besides: fn(&Api) -> Result<()> = match order.first().map(String::as_str) {
+            Some("go") => |_| Ok(()),
+            Some("free") => allocate_and_free,
+            Some("load") => {
+                |cu| cu.kernels().map(drop).map_err(|code| anyhow::anyhow!("cuModuleLoad answers {code}"))
+            }
+            // SAFETY: no preconditions.
+            Some("wait") => |cu| call("cuCtxSynchronize", unsafe { (cu.cuCtxSynchronize)() }),
+            _ => bail!("{order:?} where only go, free, load and wait are understood"),
+        };
         let rounds = work.rounds(Duration::from_micros(number(&order, 1)?));
         work.reset()?;
         let (mut launched, mut counted, mut since) = (0u64, 0, Instant::now());
@@ -104,6 +141,7 @@ fn greedy(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
                 Ok(order) if order.first().is_some_and(|word| word == "count") => {
                     (counted, since) = (launched, Instant::now());
                 }
+                Ok(order) if order.first().is_some_and(|word| word == "where") => println!("at {launched}"),
                 Ok(_) => break,
                 Err(std::sync::mpsc::TryRecvError::Empty) => {}
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(()),
@@ -116,6 +154,7 @@ fn greedy(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
                 call("cuEventRecord", (cu.cuEventRecord)(event, null_mut()))?;
             }
             launched += 1;
+            besides(cu)?;
         }
         let rate = ((launched - counted) * rounds) as f64 / since.elapsed().as_secs_f64();
         work.wait()?;
@@ -123,4 +162,13 @@ fn greedy(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
         println!("did {rate}");
     }
     Ok(())
+}
+
+fn allocate_and_free(cu: &Api) -> Result<()> {
+    let mut memory = 0;
+    // SAFETY: a place for the answer; nobody uses the memory.
+    unsafe {
+        call("cuMemAlloc", (cu.cuMemAlloc_v2)(&raw mut memory, 64 << 20))?;
+        call("cuMemFree", (cu.cuMemFree_v2)(memory))
+    }
 }
