@@ -71,6 +71,8 @@ struct Done {
 /// One call. In the order in which they press.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
+    /// What is off of a process that has parted: it may be attached anew already, and held as such.
+    LetGo,
     Hold,
     MakeInterruptible,
     Shorten,
@@ -255,7 +257,7 @@ impl Seat {
     /// What is left to do for one that is not used any more. One that is refused is let go and stays, so that everybody sees why.
     fn last_steps(&self) -> Option<Step> {
         if self.done.is_off {
-            return Some(Step::Release);
+            return Some(Step::LetGo);
         }
         // Who has parted restores its turns itself.
         let is_plain = self.done.turns == Turns::Plain && !self.done.is_interruptible;
@@ -278,10 +280,10 @@ impl Seat {
             (Ok(_), Step::Share) => self.done.turns = Turns::Shared,
             (Ok(_), Step::Lengthen) => self.done.turns = Turns::Long,
             (_, Step::Forget) => {}
-            (outcome, Step::Release | Step::Restore) => {
+            (outcome, Step::LetGo | Step::Release | Step::Restore) => {
                 // If it does not work, there is nothing else to try.
                 match step {
-                    Step::Release => self.done.is_off = false,
+                    Step::LetGo | Step::Release => self.done.is_off = false,
                     _ => (self.done.turns, self.done.is_interruptible) = (Turns::Plain, false),
                 }
                 outcome.err().into_iter().for_each(|why| self.refuse(why));
@@ -325,7 +327,7 @@ impl Call {
             Step::Share => self.plain.map_or(Ok(()), |plain| lever.set_turns(plain)),
             Step::Lengthen => lever.set_turns(LONG),
             Step::Restore => self.restore(),
-            Step::Release => lever.release(),
+            Step::LetGo | Step::Release => lever.release(),
             Step::Forget => Ok(()),
         };
         if matches!(self.step, Step::Hold | Step::MakeInterruptible | Step::Shorten | Step::Lengthen)

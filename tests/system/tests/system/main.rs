@@ -7,6 +7,7 @@ mod devices;
 mod exits;
 mod forks;
 mod guest_lives;
+mod interrupts;
 mod layers;
 mod limits;
 mod operate;

@@ -137,6 +137,29 @@ fn what_is_given_up_is_let_go_and_closed_before_another_lever_of_its_process_is_
 }
 
 #[test]
+fn what_is_off_of_an_attachment_that_is_over_is_let_go_before_the_next_one_of_the_same_process_is_held() {
+    let (mut controller, (old, page)) = (Controller::default(), owner());
+    let (fake, number, _) = adopt(&mut controller, &old, 1);
+    controller.want([(number, OFF)]);
+    is_done(&fake, &["hold", "interruptible", "short"]);
+    // The thread is kept busy until both are there.
+    let (other, _others) = owner();
+    let (busy, long, _) = adopt(&mut controller, &other, 3);
+    busy.freeze("long");
+    controller.want([(long, LONG_ON)]);
+    wait("it is in the call", || busy.is_frozen());
+    part(&page);
+    let epoch = page.page().gate(0).unwrap().state().epoch();
+    let new = Owner::new(Arc::new(GuestPage::map(page.fd().unwrap()).unwrap()), epoch);
+    controller.give_up(1);
+    let (again, condition) = controller.adopt(fake.clone(), new, 2, "a test".into());
+    controller.want([(again, OFF)]);
+    busy.thaw();
+    wait("the driver is asked", || condition.is_usable());
+    is_done(&fake, &["release", "ask", "hold", "interruptible", "short"]);
+}
+
+#[test]
 fn whoever_is_gone_is_closed_at_once() {
     let (mut controller, (owner, page)) = (Controller::default(), owner());
     let (fake, number, _) = adopt(&mut controller, &owner, 1);

@@ -1,0 +1,150 @@
+//! Programs whose work on the device is stopped from outside (Level 3), on a simulated driver with a simulated resource manager; and who lets them go.
+
+use std::path::PathBuf;
+use std::process::Command;
+use test_system::machine::{library, program};
+use test_system::wait::{PATIENCE, millis, seconds};
+use test_system::{End, Machine, Program, Rival, Server, eventually};
+use xsched_core::{DeviceKey, Level};
+
+/// In place of `/dev/nvidiactl`, for whoever has it preloaded.
+fn preload() -> PathBuf {
+    library("libfake_rm_preload.so")
+}
+
+fn server(machine: &Machine) -> Server {
+    let mut command = machine.server_command(&["--lease", "600s", "--max-suspend", "600s"]);
+    command.env("LD_PRELOAD", preload());
+    Server::start(command, &machine.socket())
+}
+
+fn command(machine: &Machine, options: &[&str], arguments: &[&str]) -> Command {
+    let folder = machine.folder().join("driver");
+    std::fs::create_dir_all(&folder).unwrap();
+    let _ = std::os::unix::fs::symlink(library("libfake_cuda.so"), folder.join("libcuda.so.1"));
+    let mut command = machine.xcli();
+    command.arg("run").args(options).arg("--").arg(program("cuda-suite")).args(arguments);
+    command.env("LD_LIBRARY_PATH", folder).env("LD_PRELOAD", preload()).env("FAKE_CUDA_RM", "1");
+    command
+}
+
+/// A program that is always busy.
+fn busy(machine: &Machine, options: &[&str]) -> Program {
+    let program = Program::start(command(machine, options, &["--busy", "made"]));
+    eventually("it attaches", PATIENCE, || machine.is_attached(program.pid()));
+    program.goes_on_within(PATIENCE);
+    program
+}
+
+/// Whether its channels are stopped.
+fn is_stopped(program: &Program) -> bool {
+    group(program).is_some_and(|group| group.is_stopped)
+}
+
+fn group(program: &Program) -> Option<fake_rm::Group> {
+    fake_rm::Device::of_process(program.pid()).and_then(|device| device.group(0))
+}
+
+/// As the driver made them.
+fn is_plain(program: &Program) -> bool {
+    let group = group(program).unwrap();
+    !group.is_stopped && !group.is_interruptible && group.turns == fake_rm::PLAIN
+}
+
+/// A greedy program, stopped for the sake of an urgent guest.
+fn stopped(machine: &Machine) -> (Program, Rival) {
+    let greedy = busy(machine, &[]);
+    let level = || machine.list().iter().flat_map(|client| &client.queues).map(|queue| queue.level).max();
+    eventually("it can be interrupted", PATIENCE, || level() == Some(Level::Interrupt));
+    let rival = Rival::attach_on(&machine.socket(), 100, &DeviceKey::pci(0, 0xFA, 0, 0));
+    rival.wants_the_device();
+    eventually("its channels are stopped", PATIENCE, || is_stopped(&greedy));
+    (greedy, rival)
+}
+
+#[test]
+fn greedy_program_then_its_channels_are_stopped_while_an_urgent_one_has_work_and_it_goes_on_after() {
+    let machine = Machine::new();
+    let _server = server(&machine);
+    let (greedy, rival) = stopped(&machine);
+    greedy.stands_still_for(millis(300));
+    assert!(is_stopped(&greedy));
+    rival.is_done();
+    greedy.goes_on_within(PATIENCE);
+    eventually("its channels go on", PATIENCE, || !is_stopped(&greedy));
+    drop(rival);
+    eventually("all is as the driver made it", PATIENCE, || is_plain(&greedy));
+}
+
+#[test]
+fn server_killed_while_it_holds_channels_then_the_program_lets_itself_go_and_the_next_server_holds_it_again()
+{
+    let machine = Machine::new();
+    let first = server(&machine);
+    let (greedy, _rival) = stopped(&machine);
+    first.crash();
+    greedy.goes_on_within(PATIENCE);
+    eventually("all is as the driver made it", PATIENCE, || is_plain(&greedy));
+    let _server = server(&machine);
+    eventually("it attaches again", PATIENCE, || machine.is_attached(greedy.pid()));
+    let rival = Rival::attach_on(&machine.socket(), 100, &DeviceKey::pci(0, 0xFA, 0, 0));
+    rival.wants_the_device();
+    eventually("its channels are stopped again", PATIENCE, || is_stopped(&greedy));
+}
+
+#[test]
+fn server_frozen_while_it_holds_channels_then_the_program_lets_itself_go_and_thawed_it_does_not_hold_them() {
+    let machine = Machine::new();
+    let server = server(&machine);
+    let (greedy, rival) = stopped(&machine);
+    server.freeze();
+    greedy.goes_on_within(PATIENCE);
+    eventually("all is as the driver made it", PATIENCE, || is_plain(&greedy));
+    server.thaw();
+    // It attaches again, and may be held again, for the urgent one still has work; but not by what is left of the old attachment.
+    eventually("it attaches again", PATIENCE, || machine.is_attached(greedy.pid()));
+    drop(rival);
+    greedy.goes_on_within(PATIENCE);
+    eventually("all is as the driver made it", PATIENCE, || is_plain(&greedy));
+}
+
+#[test]
+fn server_asked_to_end_while_it_holds_channels_then_the_program_goes_on() {
+    let machine = Machine::new();
+    let server = server(&machine);
+    let (greedy, _rival) = stopped(&machine);
+    assert_eq!(server.end(), End::Exit(0));
+    greedy.goes_on_within(PATIENCE);
+    eventually("all is as the driver made it", PATIENCE, || is_plain(&greedy));
+}
+
+#[test]
+fn program_killed_while_its_channels_are_stopped_then_the_server_has_nothing_of_it_any_more() {
+    let machine = Machine::new();
+    let server = server(&machine);
+    let holdings = server.holdings();
+    let (greedy, rival) = stopped(&machine);
+    greedy.signal(rustix::process::Signal::KILL);
+    greedy.wait_for_end();
+    drop(rival);
+    // One thread more: the one that makes the calls.
+    eventually("its file is closed", seconds(20), || server.holdings()[0] <= holdings[0] + 1);
+}
+
+#[test]
+fn level_below_interrupting_or_controls_switched_off_then_channels_are_let_be() {
+    let machine = Machine::new();
+    let _server = server(&machine);
+    let limited = busy(&machine, &["--level", "1"]);
+    let mut off = command(&machine, &[], &["--busy", "made"]);
+    off.env("XSCHED_DEVICE_CONTROL", "off");
+    let off = Program::start(off);
+    eventually("it attaches", PATIENCE, || machine.is_attached(off.pid()));
+    let rival = Rival::attach_on(&machine.socket(), 100, &DeviceKey::pci(0, 0xFA, 0, 0));
+    rival.wants_the_device();
+    for program in [&limited, &off] {
+        eventually("it is held by its gate", PATIENCE, || machine.is_suspended(program.pid()));
+        program.stands_still_for(millis(300));
+        assert!(is_plain(program), "{:?}", group(program));
+    }
+}
