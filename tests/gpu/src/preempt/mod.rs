@@ -3,6 +3,7 @@
 //! The programs are this one ([`player`]): the urgent one asks for ten kernels of 20 µs every 20 ms; the greedy one keeps two kernels in
 //! flight that fill the device, and checks at the end of each turn that all their threads did all they should, each thing once.
 
+mod picture;
 pub(crate) mod player;
 
 use crate::bundle;
@@ -10,6 +11,8 @@ use crate::mps::{Mps, Priority};
 use crate::worker::Worker;
 use anyhow::{Context, Result};
 use cuda_suite::cu::Api;
+use picture::Point;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use test_stats::quantile;
@@ -26,6 +29,9 @@ pub(crate) struct Options {
     /// Beside a kernel that does not end, too; with Level 3 only.
     #[arg(long)]
     endless: bool,
+    /// Draw the table there, too, as SVG.
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
     /// Without MPS.
     #[arg(long)]
     no_mps: bool,
@@ -46,6 +52,7 @@ struct Setting {
     level: Option<u8>,
     urgent: Worker,
     greedy: Worker,
+    seen: Vec<Point>,
 }
 
 /// Runs all and prints the table.
@@ -94,6 +101,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             // A request may have to wait for a kernel or two.
             let requests = options.requests.min((8_000_000 / length.max(PERIOD_MS * 1000)) as usize);
             let (times, kept) = setting.together(length, requests)?;
+            let [p50, p99] = [0.5, 0.99].map(|share| quantile(&times, share));
+            setting.seen.push(Point { length_us: length, p50, p99 });
             row(
                 &format!("{:?}", Duration::from_micros(length)),
                 &setting.name,
@@ -102,6 +111,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 Some(kept / rate),
             );
         }
+    }
+    if let Some(file) = &options.picture {
+        let (_, name, _) = bundle::device(&cu)?;
+        let seen: Vec<_> =
+            settings.iter_mut().map(|it| (it.name.clone(), std::mem::take(&mut it.seen))).collect();
+        let title = format!("An urgent request beside a greedy program, on one {name}");
+        let picture = picture::draw(&title, &seen, quantile(&alone, 0.5));
+        std::fs::write(file, picture).with_context(|| format!("writing {}", file.display()))?;
     }
     for setting in settings.iter_mut().filter(|it| options.endless && it.level == Some(3)) {
         setting.greedy.tell(&format!("go {ENDLESS_US}"))?;
@@ -126,7 +143,7 @@ fn start(
     let (mut urgent, mut greedy) = (play("urgent", true), play("greedy", false));
     urgent.begins("ready")?;
     greedy.begins("ready")?;
-    Ok(Setting { name: name.into(), level, urgent, greedy })
+    Ok(Setting { name: name.into(), level, urgent, greedy, seen: Vec::new() })
 }
 
 impl Setting {
