@@ -3,14 +3,15 @@
 //! After the rules have changed, guests are asked about one after the other, some in each turn: looking at a process takes system calls,
 //! and there may be thousands.
 
+use crate::clients::Guest;
 use crate::guests::Guests;
 use crate::rights::Rights;
 use crate::rulebook::{limits, line_of};
-use crate::told::Told;
+use crate::told::{Held, Told};
 use xsched_core::hint::HINTS;
 use xsched_core::status::{Limit, Origin};
 use xsched_core::text::Problem;
-use xsched_core::{ClientId, Event, Hint, HintKind, HintSource, Limits, QueueId, Time};
+use xsched_core::{ClientId, Event, Hint, HintKind, HintSource, Limits, Time};
 use xsched_ipc::wire::ProgramHints;
 use xsched_rules::Given;
 
@@ -118,12 +119,8 @@ impl Guests {
         self.table.get(&client).map(|guest| limits(&guest.class)).unwrap_or_default()
     }
 
-    /// Where the value of a hint came from that holds for a queue.
-    pub(crate) fn origin(&self, client: ClientId, queue: QueueId, kind: HintKind) -> Origin {
-        let Some(guest) = self.table.get(&client) else {
-            return Origin { source: HintSource::Default, rule: None };
-        };
-        let (_, source) = guest.told.held_by(queue, kind);
+    /// Where the value of a hint came from that holds for a process or a queue of it.
+    pub(crate) fn origin(&self, guest: &Guest, kind: HintKind, (_, source): Held) -> Origin {
         let line = line_of(&guest.class, kind).filter(|_| source == HintSource::Rule);
         Origin { source, rule: line.map(|line| self.rules.place(line)) }
     }

@@ -269,15 +269,22 @@ fn client_status(
 ) -> (ClientStatus, Option<usize>) {
     let scheduler = &guests.scheduler;
     // Those that somebody gave, and the priority.
-    let held = |queue: QueueId| {
-        let all = HINTS.iter().map(|info| (info.kind, guest.told.held_by(queue, info.kind)));
+    let held = |queue: Option<QueueId>| {
+        let held = |kind| queue.map_or(guest.told.held(kind), |queue| guest.told.held_by(queue, kind));
+        let all = HINTS.iter().map(|info| (info.kind, held(info.kind)));
         let is_shown = |(kind, (_, source)): &(HintKind, (i64, HintSource))| {
             *kind == HintKind::Priority || *source != HintSource::Default
         };
-        all.filter(is_shown).collect::<Vec<_>>()
+        all.filter(is_shown)
+            .map(|(kind, held)| (kind, held.0, guests.origin(guest, kind, held)))
+            .collect::<Vec<_>>()
     };
+    // Of most queues it is the same, and they may be many.
+    let common = held(None);
     let mut found = guest.queues_from(slot);
     let queues = found.by_ref().take(STRETCH).filter_map(|(_, known, slot)| {
+        let own = guest.told.has_own(known.queue).then(|| held(Some(known.queue)));
+        let held = own.as_ref().unwrap_or(&common);
         Some(QueueStatus {
             queue: known.queue,
             device_id: known.device,
@@ -290,10 +297,8 @@ fn client_status(
             launched: slot.activity.snapshot().launched(),
             completed: slot.completed.load(std::sync::atomic::Ordering::Relaxed),
             suspensions: scheduler.suspensions(client, known.device),
-            hints: held(known.queue).into_iter().map(|(kind, (value, _))| (kind, value)).collect(),
-            origins: (held(known.queue).into_iter())
-                .map(|(kind, _)| (kind, guests.origin(client, known.queue, kind)))
-                .collect(),
+            hints: held.iter().map(|(kind, value, _)| (*kind, *value)).collect(),
+            origins: held.iter().map(|(kind, _, origin)| (*kind, origin.clone())).collect(),
             remark: remark(guests, client, guest, known.device),
             times: scheduler.ledger.times(known.queue, now),
         })

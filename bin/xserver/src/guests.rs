@@ -25,7 +25,8 @@ use xsched_sched::Scheduler;
 #[derive(Debug)]
 pub(crate) struct Guests {
     pub(crate) scheduler: Recorded,
-    pub(crate) table: BTreeMap<ClientId, Guest>,
+    /// In boxes, so that those who look for one do not walk over the others.
+    pub(crate) table: BTreeMap<ClientId, Box<Guest>>,
     /// Where each queue lives.
     pub(crate) places: IdMap<QueueId, (ClientId, u16)>,
     /// Queues that were told idle and of which the guest still believes that the server thinks them ready.
@@ -97,7 +98,7 @@ impl Guests {
         let group = self.groups.join(credentials.uid, newcomer.hello.group.as_deref());
         let hints = newcomer.hello.hints;
         self.scheduler.name_client(client, credentials.pid, &newcomer.hello.program);
-        self.table.insert(client, Guest::new(link, credentials, group, newcomer));
+        self.table.insert(client, Box::new(Guest::new(link, credentials, group, newcomer)));
         self.scheduler.handle(Event::ClientJoined { client, group }, now);
         for hint in hints.iter() {
             self.tell(client, hint.kind(), now, |told| told.set(HintSource::Environment, hint));
@@ -108,7 +109,7 @@ impl Guests {
     }
 
     /// Forgets a guest; its gates are opened as far as they are still the server's.
-    pub(crate) fn leave(&mut self, client: ClientId, now: Time) -> Option<Guest> {
+    pub(crate) fn leave(&mut self, client: ClientId, now: Time) -> Option<Box<Guest>> {
         let guest = self.table.remove(&client)?;
         self.scans.forget(client);
         self.unclassified.remove(&client);
@@ -303,7 +304,7 @@ impl Guests {
 
     /// The devices on which a guest has queues.
     pub(crate) fn devices_of(&self, client: ClientId) -> BTreeSet<(ClientId, DeviceId)> {
-        let queues = self.table.get(&client).into_iter().flat_map(Guest::queues);
+        let queues = self.table.get(&client).into_iter().flat_map(|guest| guest.queues());
         queues.map(|(known, _)| (client, known.device)).collect()
     }
 

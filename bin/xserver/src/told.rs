@@ -79,6 +79,11 @@ impl Told {
         self.strongest(self.queues.get(&queue).map_or(&[], Vec::as_slice), kind).0
     }
 
+    /// Whether the queue was told something of its own.
+    pub(crate) fn has_own(&self, queue: QueueId) -> bool {
+        self.queues.contains_key(&queue)
+    }
+
     /// Queues for which something holds that they alone were told.
     pub(crate) fn own(&self, kind: HintKind) -> impl Iterator<Item = (QueueId, i64)> + '_ {
         self.queues.iter().filter_map(move |(queue, told)| match self.strongest(told, kind) {

@@ -5,15 +5,17 @@
 //! commands are in flight, so that few are left to wait for when the queue is suspended. Where others than its holders have a say, each launch
 //! goes a [`Way`] of theirs.
 //!
-//! Locks: `state` (see the module of that name) is never held across a call of the queue's or a command's; `preemption` is held across the
+//! Locks: `state` and `inbox` (see the modules of these names) are never held across a call of the queue's or a command's; `preemption` is held across the
 //! calls that stop and start the device queue, which by their contract never wait for anybody inside the vendor's library.
-//! `preemption` before `state`. Deliberately absent: copies of arguments, and any bound on the buffer.
+//! `preemption` before `state` before `inbox`. Deliberately absent: copies of arguments, and any bound on the buffer.
 
+mod inbox;
 mod state;
 mod worker;
 
 use crate::gate::Holders;
 use crate::weakenable;
+use inbox::Inbox;
 use state::{Outcome, State};
 use std::sync::{OnceLock, PoisonError};
 use xsched_core::Level;
@@ -138,10 +140,12 @@ impl Deferred {
             way,
             worker: OnceLock::new(),
             state: Mutex::new(State::new(level)),
+            inbox: Apart(Mutex::new(Inbox::default())),
             work: Condvar::new(),
             progress: Condvar::new(),
             preemption: Mutex::new(Preemption::default()),
-            unlaunched: AtomicUsize::new(0),
+            submitted: Apart(AtomicUsize::new(0)),
+            settled: Apart(AtomicUsize::new(0)),
         });
         let (name, its) = ("xsched-deferred", shared.clone());
         let worker = thread::Builder::new().name(name.into()).spawn(move || its.work());
@@ -158,16 +162,19 @@ impl Deferred {
     /// ending, the command is dropped at once, and is [`Error::Discarded`].
     pub fn submit(&self, command: Box<dyn HwCommand>) -> Ticket {
         // Relaxed: a thread sees its own submits, and those of others by whatever made it know of them.
-        self.shared.unlaunched.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.shared.lock();
-        if state.is_ending {
-            drop(state);
-            self.shared.unlaunched.fetch_sub(1, LAUNCHED);
-            return Ticket { number: 0, outcome: Outcome::new(Error::Discarded.into()) };
+        self.shared.submitted.0.fetch_add(1, Ordering::Relaxed);
+        let outcome = Outcome::default();
+        match self.shared.put(command, outcome.clone()) {
+            Ok((number, sleeps)) => {
+                self.shared.notify_worker(sleeps && SUBMIT_WAKES);
+                Ticket { number, outcome }
+            }
+            Err(command) => {
+                self.shared.settled.0.fetch_add(1, LAUNCHED);
+                drop(command);
+                Ticket { number: 0, outcome: Outcome::new(Error::Discarded.into()) }
+            }
         }
-        let (number, outcome) = state.push(command);
-        self.shared.wake_worker(state, SUBMIT_WAKES);
-        Ticket { number, outcome }
     }
 
     /// Waits until the device has completed the command; while the queue is suspended, until somebody resumes it. The error is the
@@ -195,10 +202,10 @@ impl Deferred {
         }
     }
 
-    /// Whether a submitted command is not launched yet. One atomic load: a direct launch on the device queue asks this first.
+    /// Whether a submitted command is not launched yet. Two atomic loads: a direct launch on the device queue asks this first.
     #[inline]
     pub fn has_unlaunched(&self) -> bool {
-        self.shared.unlaunched.load(Ordering::Acquire) != 0
+        self.shared.has_unlaunched()
     }
 
     /// Waits until everything submitted before is launched, so that a direct launch by the caller comes behind it. Inside a callback
@@ -279,8 +286,8 @@ impl Deferred {
     pub fn discard(&self) {
         let mut state = self.shared.lock();
         let commands = state.discard();
-        self.shared.unlaunched.fetch_sub(commands.len(), LAUNCHED);
-        self.shared.notify_progress(&state);
+        self.shared.settled.0.fetch_add(commands.len(), LAUNCHED);
+        self.shared.notify_all(&state);
         self.shared.wake_worker(state, SUBMIT_WAKES);
         // The commands are the program's: dropped without a lock.
         drop(commands);
@@ -308,7 +315,7 @@ impl Deferred {
         const ATTEMPTS: u32 = 3;
         let mut state = self.shared.lock();
         state.holders = Holders::default();
-        state.is_ending = true;
+        self.shared.close(&mut state);
         self.shared.wake_worker(state, DROP_WAKES);
         let is_started = (0..ATTEMPTS).any(|_| self.shared.apply().is_ok());
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -376,45 +383,79 @@ struct Shared {
     /// The worker's thread, set by itself: each thread looks only whether that is itself.
     worker: OnceLock<thread::ThreadId>,
     state: Mutex<State>,
-    /// The worker sleeps here, see [`State::worker_sleeps`].
+    /// What was submitted and not taken over into the state yet.
+    inbox: Apart<Mutex<Inbox>>,
+    /// The worker sleeps here, see [`Inbox::worker_sleeps`].
     work: Condvar,
     /// Everybody else sleeps here, see [`State::waiting`].
     progress: Condvar,
     preemption: Mutex<Preemption>,
-    /// Commands submitted and not launched.
-    unlaunched: AtomicUsize,
+    /// Commands ever submitted; they are counted before they are to be seen anywhere.
+    submitted: Apart<AtomicUsize>,
+    /// Of these, launched, or dropped without.
+    settled: Apart<AtomicUsize>,
 }
 
+/// On cache lines of its own: what threads that submit write all the time does not take from the worker what it writes.
+#[repr(align(128))]
+struct Apart<T>(T);
+
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn has_unlaunched(&self) -> bool {
+        let submitted = self.submitted.0.load(Ordering::Relaxed);
+        // Those that were submitted and settled since do not count.
+        self.settled.0.load(Ordering::Acquire).wrapping_sub(submitted).cast_signed() < 0
     }
 
-    fn wake_worker(&self, mut state: MutexGuard<'_, State>, wakes: bool) {
-        let sleeps = std::mem::take(&mut state.worker_sleeps);
+    /// The state, with all that was submitted.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.take_over(&mut self.inbox().commands);
+        state
+    }
+
+    /// The state has changed.
+    fn wake_worker(&self, state: MutexGuard<'_, State>, wakes: bool) {
         drop(state);
-        if sleeps && wakes {
+        let sleeps = std::mem::take(&mut self.inbox().worker_sleeps);
+        self.notify_worker(sleeps && wakes);
+    }
+
+    fn notify_worker(&self, sleeps: bool) {
+        if sleeps {
             self.work.notify_one();
         }
     }
 
+    /// A mark was put or has come: tells those whose commands that concerns. There is one for every few commands, and who waits for the last of
+    /// thousands would be in the worker's way.
     fn notify_progress(&self, state: &State) {
-        if state.waiting > 0 && PROGRESS_WAKES {
+        if state.has_news() {
+            self.notify_all(state);
+        }
+    }
+
+    /// Something else is known of commands.
+    fn notify_all(&self, state: &State) {
+        if !state.waiting.is_empty() && PROGRESS_WAKES {
             self.progress.notify_all();
         }
     }
 
-    fn wait_progress<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.waiting += 1;
+    /// Waits until something is new for who waits for this command.
+    fn wait_progress<'a>(&self, mut state: MutexGuard<'a, State>, number: u64) -> MutexGuard<'a, State> {
+        state.waiting.push(number);
         let mut state = self.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
-        state.waiting -= 1;
+        if let Some(place) = state.waiting.iter().position(|waiting| *waiting == number) {
+            state.waiting.swap_remove(place);
+        }
         state
     }
 
     /// The same, where each launch matters.
     fn wait_launches<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.waiting_for_launches += 1;
-        let mut state = self.wait_progress(state);
+        let mut state = self.wait_progress(state, 0);
         state.waiting_for_launches -= 1;
         state
     }
@@ -431,7 +472,7 @@ impl Shared {
                     self.complete(placed.behind, placed.mark.wait());
                     self.lock()
                 }
-                None => self.wait_progress(state),
+                None => self.wait_progress(state, number),
             };
         }
     }
@@ -439,11 +480,11 @@ impl Shared {
     /// See [`Deferred::abandon`].
     fn abandon(&self) {
         let mut state = self.lock();
-        state.is_ending = true;
+        self.close(&mut state);
         state.holders = Holders::default();
         let commands = state.abandon();
-        self.unlaunched.fetch_sub(commands.len(), LAUNCHED);
-        self.notify_progress(&state);
+        self.settled.0.fetch_add(commands.len(), LAUNCHED);
+        self.notify_all(&state);
         self.wake_worker(state, DROP_WAKES);
         // The commands are the program's: dropped without a lock.
         drop(commands);

@@ -11,7 +11,6 @@ mod desired;
 mod lever;
 mod platforms;
 
-use crate::clients::Guest;
 use crate::guests::Guests;
 use bursts::Bursts;
 use controller::{Controller, Number};
@@ -213,7 +212,7 @@ fn parts(guests: &Guests, group: GroupId, device: DeviceId) -> usize {
 /// How much a group has launched on a device, as a number that only differences are taken of.
 fn launched(guests: &Guests, device: DeviceId, group: GroupId) -> u64 {
     let clients = guests.scheduler.clients_on(group, device);
-    let queues = clients.filter_map(|client| guests.table.get(&client)).flat_map(Guest::queues);
+    let queues = clients.filter_map(|client| guests.table.get(&client)).flat_map(|guest| guest.queues());
     let queues = queues.filter(|(known, _)| known.device == device).take(MOST_QUEUES);
     queues.fold(0, |sum, (_, slot)| sum.wrapping_add(slot.activity.snapshot().launched()))
 }

@@ -18,6 +18,9 @@ weakenable! {
 /// Set when a command failed. Written and read under the state's lock, or after it: no synchronization of its own is needed.
 pub(super) type Outcome = Arc<OnceLock<Error>>;
 
+/// A command that is not launched.
+pub(super) type Pending = (Box<dyn HwCommand>, Outcome);
+
 #[derive(Clone)]
 pub(super) struct Placed {
     /// All commands up to this number are before the mark.
@@ -40,7 +43,7 @@ pub(super) enum Step {
 }
 
 pub(super) struct State {
-    pending: VecDeque<(Box<dyn HwCommand>, Outcome)>,
+    pending: VecDeque<Pending>,
     /// Taken by the worker (the last one may be in the middle of its launch) and not known to be complete.
     in_flight: VecDeque<Outcome>,
     /// Marks not known to be complete, oldest first.
@@ -54,10 +57,8 @@ pub(super) struct State {
     pub(super) level: Level,
     pub(super) config: LaunchConfig,
     pub(super) is_ending: bool,
-    /// The worker is asleep and nobody has notified it yet.
-    pub(super) worker_sleeps: bool,
-    /// Threads that wait for progress.
-    pub(super) waiting: usize,
+    /// Of each thread that waits for progress, the command that it waits for; 0 if it is to be woken at any.
+    pub(super) waiting: Vec<u64>,
     /// Those of them that wait for launches. The others need not be woken at each: theirs are marks, ends and failures.
     pub(super) waiting_for_launches: usize,
     /// Not told to anybody by `wait_all`.
@@ -77,8 +78,7 @@ impl State {
             level,
             config: LaunchConfig::default(),
             is_ending: false,
-            worker_sleeps: false,
-            waiting: 0,
+            waiting: Vec::new(),
             waiting_for_launches: 0,
             first_error: None,
         }
@@ -118,10 +118,18 @@ impl State {
         self.mark_behind(self.submitted())
     }
 
-    pub(super) fn push(&mut self, command: Box<dyn HwCommand>) -> (u64, Outcome) {
-        let outcome = Outcome::default();
-        self.pending.push_back((command, outcome.clone()));
-        (self.submitted(), outcome)
+    /// Takes over commands that come behind all others.
+    pub(super) fn take_over(&mut self, commands: &mut VecDeque<Pending>) {
+        if self.pending.is_empty() {
+            // The room goes back and forth.
+            std::mem::swap(&mut self.pending, commands);
+        } else {
+            self.pending.append(commands);
+        }
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// Decides the worker's next step. `is_open`: a launch would not have to wait on its way.
@@ -147,7 +155,7 @@ impl State {
     }
 
     /// Takes the next command if it may be launched now, in one step with [`State::launching`], so that a suspension sees it.
-    pub(super) fn claim(&mut self) -> Option<(Box<dyn HwCommand>, Outcome)> {
+    pub(super) fn claim(&mut self) -> Option<Pending> {
         if !self.may_launch() {
             return None;
         }
@@ -173,13 +181,21 @@ impl State {
         }
     }
 
+    /// Whether somebody who waits has something to do: his command is complete, or has a mark behind it.
+    pub(super) fn has_news(&self) -> bool {
+        let reached = self.completed.max(self.marked());
+        self.waiting.iter().any(|number| *number <= reached)
+    }
+
     pub(super) fn placed(&mut self, behind: u64, mark: Arc<dyn Mark>) {
         self.marks.push_back(Placed { behind, mark });
     }
 
     /// The commands up to `behind` are complete, or will never be known to be.
     pub(super) fn complete(&mut self, behind: u64, result: Result<(), Error>) {
-        self.marks.retain(|placed| placed.behind > behind);
+        while self.marks.front().is_some_and(|placed| placed.behind <= behind) {
+            self.marks.pop_front();
+        }
         while self.completed < behind
             && let Some(outcome) = self.in_flight.pop_front()
         {
@@ -247,6 +263,11 @@ mod tests {
         *seed % below
     }
 
+    fn push(state: &mut State) -> u64 {
+        state.take_over(&mut VecDeque::from([(Box::new(Nothing) as _, Outcome::default())]));
+        state.submitted()
+    }
+
     /// Does what the worker does; returns whether there was anything to do.
     fn step(state: &mut State, launches: &mut u64) -> bool {
         match state.next(true) {
@@ -265,6 +286,30 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_has_news_when_its_command_has_a_mark_behind_it_or_is_complete_and_not_before() {
+        let mut state = State::new(Level::Block);
+        for _ in 0..10 {
+            push(&mut state);
+        }
+        for _ in 0..8 {
+            assert!(state.claim().is_some());
+        }
+        assert!(!state.has_news(), "nobody waits");
+        state.waiting = vec![9, 3];
+        state.placed(2, Arc::new(Nothing));
+        state.complete(2, Ok(()));
+        assert!(!state.has_news());
+        state.placed(4, Arc::new(Nothing));
+        assert!(state.has_news(), "the third one has a mark behind it");
+        state.waiting = vec![9];
+        assert!(!state.has_news());
+        state.complete(9, Ok(()));
+        assert!(!state.has_news(), "the ninth one is not launched");
+        state.waiting.push(0);
+        assert!(state.has_news(), "to be woken at anything");
+    }
+
+    #[test]
     fn every_history_launches_all_and_sleeps_only_with_nothing_to_do() {
         let mut seed = 0x9e37_79b9_7f4a_7c15;
         for _ in 0..if cfg!(miri) { 3 } else { 200 } {
@@ -272,7 +317,7 @@ mod tests {
             let (mut submits, mut discarded, mut launches) = (0, 0, 0);
             for _ in 0..200 {
                 match random(&mut seed, 16) {
-                    0..5 => submits = state.push(Box::new(Nothing)).0,
+                    0..5 => submits = push(&mut state),
                     5 => state.holders.set(Holders::LOCAL),
                     6 => state.holders.clear(Holders::LOCAL),
                     7 => state.wanted = state.submitted(),

@@ -3,25 +3,29 @@
 use super::state::{Placed, State, Step};
 use super::{LAUNCHED, Shared};
 use std::sync::PoisonError;
-use xsched_core::sync::{MutexGuard, thread};
+use xsched_core::sync::{MutexGuard, spin_loop, thread};
 use xsched_hal::Error;
 
 impl Shared {
     /// Runs until the queue has ended and everything is complete.
     pub(super) fn work(&self) {
         let _ = self.worker.set(thread::current().id());
-        let mut state = self.lock();
+        let mut has_lingered = false;
+        let mut state = self.own();
         loop {
+            if !state.has_pending() {
+                state.take_over(&mut self.inbox().commands);
+            }
             // Asked under the lock: a way that opens afterwards is found open before the worker waits on it.
             let is_open = self.way.as_ref().is_none_or(|way| way.is_open());
             state = match state.next(is_open) {
                 Step::Launch => match &self.way {
                     Some(way) => {
                         drop(state);
-                        if !way.pass(&mut |admitted| drop(self.launch_next(self.lock(), admitted))) {
+                        if !way.pass(&mut |admitted| drop(self.launch_next(self.own(), admitted))) {
                             return self.abandon();
                         }
-                        self.lock()
+                        self.own()
                     }
                     None => self.launch_next(state, Ok(())),
                 },
@@ -29,7 +33,7 @@ impl Shared {
                     drop(state);
                     // Some drivers start nothing before a flush.
                     let mark = self.queue.mark().and_then(|mark| self.queue.flush().map(|()| mark));
-                    let mut state = self.lock();
+                    let mut state = self.own();
                     match mark {
                         Ok(mark) => state.placed(behind, mark.into()),
                         // Without a mark it is not known when they end: the device is dead or close to it.
@@ -41,9 +45,19 @@ impl Shared {
                 Step::Wait(Placed { behind, mark }) => {
                     drop(state);
                     self.complete(behind, mark.wait());
-                    self.lock()
+                    self.own()
                 }
-                Step::Sleep => self.sleep(state),
+                Step::Sleep if !has_lingered => {
+                    drop(state);
+                    self.linger();
+                    has_lingered = true;
+                    // Something else than a submit may have happened, so it decides once more.
+                    self.own()
+                }
+                Step::Sleep => {
+                    has_lingered = false;
+                    self.sleep(state)
+                }
                 Step::End => return,
             };
         }
@@ -60,24 +74,49 @@ impl Shared {
         let result = admitted.and_then(|()| self.queue.launch(command.as_mut()));
         // The command is the program's: dropped without a lock.
         drop(command);
-        let mut state = self.lock();
+        let mut state = self.own();
         state.launching = false;
         let concerns_all = result.is_err();
         if let Err(error) = result {
             state.fail(&outcome, error);
         }
-        self.unlaunched.fetch_sub(1, LAUNCHED);
+        self.settled.0.fetch_add(1, LAUNCHED);
         if concerns_all || state.waiting_for_launches > 0 {
-            self.notify_progress(&state);
+            self.notify_all(&state);
         }
         state
     }
 
-    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.worker_sleeps = true;
-        while state.worker_sleeps {
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// The state, as far as the worker has taken over what was submitted.
+    fn own(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks out for a submit for a few microseconds: waking would cost whoever submits next as much.
+    fn linger(&self) {
+        const LOOKS: usize = if cfg!(loom) { 0 } else { 100 };
+        for _ in 0..LOOKS {
+            if self.has_unlaunched() {
+                return;
+            }
+            spin_loop();
         }
-        state
+    }
+
+    /// Sleeps, unless something was submitted meanwhile.
+    fn sleep<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let mut inbox = self.inbox();
+        if !inbox.commands.is_empty() {
+            state.take_over(&mut inbox.commands);
+            return state;
+        }
+        // Said before the state's lock is given up: who changes the state from now on finds it said.
+        inbox.worker_sleeps = true;
+        drop(state);
+        while inbox.worker_sleeps {
+            inbox = self.work.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(inbox);
+        self.own()
     }
 }
