@@ -21,6 +21,8 @@ export class History {
   clear() {
     /** Queue → its lane. */
     this.lanes = new Map();
+    /** Client and device → the lanes there: a process that is held back is one of thousands. */
+    this.places = new Map();
     /** Client and device → { isHeld, at }: whether it is held back, and when that was heard. */
     this.held = new Map();
     /** Latest last: { at, client, by, device, ns }. */
@@ -65,7 +67,9 @@ export class History {
           break;
         }
         case "left":
-          for (const lane of this.lanes.values()) if (lane.client === one.client) this.#end(lane, at);
+          for (const [key, lanes] of this.places) {
+            if (key.startsWith(`${one.client}/`)) lanes.forEach((lane) => this.#end(lane, at));
+          }
           isNews = true;
           break;
         case "joined":
@@ -82,19 +86,25 @@ export class History {
   settle(processes, atMs) {
     const seen = new Set();
     for (const process of processes) {
+      let device = null;
       for (const queue of process.queues) {
         seen.add(queue.queue);
         const lane = this.#lane(queue.queue, process.client, queue.device_id, atMs);
-        Object.assign(lane, { program: process.program, pid: process.pid });
-        const key = of(process.client, queue.device_id);
-        if (atMs - (this.held.get(key)?.at ?? 0) > SETTLED_MS) this.held.set(key, { isHeld: queue.suspended, at: 0 });
+        lane.program = process.program;
+        lane.pid = process.pid;
+        if (queue.device_id !== device) {
+          // A process is held back on a device, with all its queues there.
+          device = queue.device_id;
+          const key = of(process.client, device);
+          if (atMs - (this.held.get(key)?.at ?? 0) > SETTLED_MS) this.held.set(key, { isHeld: queue.suspended, at: 0 });
+        }
         if (atMs - lane.heardAt > SETTLED_MS) lane.isReady = queue.times.has_work;
         this.#change(lane, Math.max(atMs, lane.spans.at(-1).at));
       }
     }
     for (const [number, lane] of this.lanes) {
       if (!seen.has(number) && atMs - lane.spans.at(-1).at > SETTLED_MS) this.#end(lane, atMs);
-      if (lane.spans.at(-1).state === "gone" && lane.spans.at(-1).at < atMs - KEPT_MS) this.lanes.delete(number);
+      if (lane.spans.at(-1).state === "gone" && lane.spans.at(-1).at < atMs - KEPT_MS) this.#drop(number, lane);
     }
     this.#forget(atMs - KEPT_MS);
   }
@@ -116,19 +126,32 @@ export class History {
   #lane(queue, client, device, at) {
     let lane = this.lanes.get(queue);
     if (!lane) {
-      lane = { queue, client, device, program: "", pid: 0, isReady: false, heardAt: 0, spans: [{ at, state: "gone" }], marks: [] };
+      const key = of(client, device);
+      lane = { queue, client, device, key, program: "", pid: 0, isReady: false, heardAt: 0, spans: [{ at, state: "gone" }], marks: [] };
       this.lanes.set(queue, lane);
+      if (!this.places.has(key)) this.places.set(key, new Set());
+      this.places.get(key).add(lane);
     }
     return lane;
+  }
+
+  #drop(queue, lane) {
+    const { key } = lane;
+    this.lanes.delete(queue);
+    this.places.get(key)?.delete(lane);
+    if (this.places.get(key)?.size === 0) {
+      this.places.delete(key);
+      this.held.delete(key);
+    }
   }
 
   #hold({ client, device, by, what }, at) {
     this.held.set(of(client, device), { isHeld: what === "suspend", at });
     let isPreempted = false;
-    for (const lane of this.lanes.values()) {
-      if (lane.client !== client || lane.device !== device) continue;
+    for (const lane of this.places.get(of(client, device)) ?? []) {
       if (what === "suspend" && lane.isReady) {
         lane.marks.push(at);
+        if (lane.marks.length > MOST_SPANS) lane.marks.splice(0, MOST_SPANS / 10);
         isPreempted = true;
       }
       this.#change(lane, at);
@@ -139,7 +162,7 @@ export class History {
   }
 
   #change(lane, at) {
-    const isHeld = this.held.get(of(lane.client, lane.device))?.isHeld ?? false;
+    const isHeld = this.held.get(lane.key)?.isHeld ?? false;
     const state = lane.isReady ? (isHeld ? "waiting" : "running") : isHeld ? "held" : "idle";
     if (lane.spans.at(-1).state === state) return;
     lane.spans.push({ at, state });
@@ -153,8 +176,9 @@ export class History {
 
   #forget(before) {
     for (const lane of this.lanes.values()) {
-      const first = lane.spans.findLastIndex((span) => span.at < before);
+      const first = lane.spans.length > 1 ? lane.spans.findLastIndex((span) => span.at < before) : 0;
       if (first > 0) lane.spans.splice(0, first);
+      if (lane.marks.length === 0) continue;
       const mark = lane.marks.findIndex((at) => at >= before);
       if (mark !== 0) lane.marks.splice(0, mark < 0 ? lane.marks.length : mark);
     }

@@ -112,19 +112,26 @@ export class Timeline {
       const pen = canvas.getContext("2d");
       pen.clearRect(0, 0, width, height);
       const x = (at) => ((Math.max(at, from) - from) / (end - from)) * width;
+      const first = lane.spans.findLastIndex((span) => span.at <= from);
+      // Of more changes than can be told apart, one in each pixel.
+      const least = lane.spans.length - first > 2 * width ? 1 : 0;
       let right = width;
       for (let i = lane.spans.length - 1; i >= 0 && right > 0; i -= 1) {
         const { at, state } = lane.spans[i];
         if (at >= end) continue;
         const left = x(at);
+        if (right - left < least && left > 0) continue;
         const [tall, colour] = LOOKS[state];
         pen.fillStyle = this.colours[colour];
         pen.fillRect(left, height * (1 - tall), right - left, height * tall);
         right = left;
       }
       pen.fillStyle = this.colours["--mark"];
-      for (const at of lane.marks) {
-        if (at < from || at > end) continue;
+      let last = Infinity;
+      for (let i = lane.marks.length - 1; i >= 0 && lane.marks[i] >= from; i -= 1) {
+        const at = lane.marks[i];
+        if (at > end || last - x(at) < least) continue;
+        last = x(at);
         const size = 4 * scale;
         pen.fillRect(x(at) - scale / 2, 0, scale, height);
         pen.beginPath();
