@@ -129,6 +129,16 @@ fn a_package_is_installed_survives_what_happens_to_it_is_upgraded_and_leaves_not
     program.launches();
     program.is_the_same(&pid);
 
+    // A wrong setting keeps it down, however often programs ask for it; once that is mended, the next start is not refused.
+    system.says("echo 'policy = \"NONE\"' > /etc/xsched/xserver.toml");
+    assert!(!system.tries("systemctl restart xserver").status.success());
+    system.says("for n in $(seq 50); do xcli status > /dev/null 2>&1 || true; sleep 0.02; done");
+    assert!(system.says("journalctl --no-pager -u xserver.service").contains("\"NONE\" is not valid"));
+    program.is_the_same(&pid);
+    system.says("sed -i d /etc/xsched/xserver.toml && systemctl restart xserver");
+    check_service(&system);
+    program.launches();
+
     // Frozen, it is found dead by the watchdog.
     let frozen = system.property("MainPID");
     system.says("systemctl kill --signal=STOP xserver.service");
