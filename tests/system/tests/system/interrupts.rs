@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use test_system::machine::{library, program};
 use test_system::wait::{PATIENCE, millis, seconds};
-use test_system::{End, Machine, Program, Rival, Server, eventually};
+use test_system::{End, Machine, Program, Rival, Server, Storm, eventually};
 use xsched_core::{DeviceKey, Level};
 
 /// In place of `/dev/nvidiactl`, for whoever has it preloaded.
@@ -74,6 +74,33 @@ fn greedy_program_then_its_channels_are_stopped_while_an_urgent_one_has_work_and
     eventually("its channels go on", PATIENCE, || !is_stopped(&greedy));
     drop(rival);
     eventually("all is as the driver made it", PATIENCE, || is_plain(&greedy));
+}
+
+#[test]
+fn cuda_suite_whose_channels_are_stopped_again_and_again_then_its_transcript_is_the_same() {
+    let machine = Machine::new();
+    let _server = server(&machine);
+    let transcript = |suite: &Program| {
+        assert_eq!(suite.wait_for_end_within(seconds(300)), End::Exit(0), "{}", suite.errors());
+        assert_eq!(suite.warnings(), [""; 0]);
+        suite.whole_output()
+    };
+    let expected = transcript(&Program::start(command(&machine, &[], &[])));
+    let storm = Storm::of(Rival::attach_on(&machine.socket(), 200, &DeviceKey::pci(0, 0xFA, 0, 0)), 7);
+    let mut stops = 0;
+    for _ in 0..3 {
+        let suite = Program::start(command(&machine, &[], &[]));
+        let mut device = None;
+        while suite.end().is_none() {
+            device = device.or_else(|| fake_rm::Device::of_process(suite.pid()));
+            stops =
+                stops.max(device.as_ref().and_then(|device| device.group(0)).map_or(0, |group| group.stops));
+            std::thread::sleep(millis(5));
+        }
+        assert_eq!(transcript(&suite), expected);
+    }
+    drop(storm);
+    assert!(stops > 0, "nothing was stopped");
 }
 
 #[test]
