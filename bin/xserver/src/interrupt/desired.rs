@@ -51,15 +51,21 @@ pub(crate) struct Member {
     pub(crate) has_turns: bool,
     /// How many channel groups it has there; they run side by side.
     pub(crate) parts: usize,
+    /// It wants the device, or did a moment ago. Who is idle for longer shares nothing with his equals.
+    pub(crate) is_busy: bool,
 }
 
 /// What each of the members should be like, in their order.
 pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool) -> Vec<Desired> {
     let mut equals: BTreeMap<i64, usize> = BTreeMap::new();
-    for member in members {
+    for member in members.iter().filter(|member| member.is_busy) {
         *equals.entry(member.is.priority).or_default() += member.parts.max(1);
     }
-    let is_alone = |member: &Member| equals.get(&member.is.priority).is_none_or(|parts| *parts <= 1);
+    let is_alone = |member: &Member| {
+        let all = equals.get(&member.is.priority).copied().unwrap_or(0);
+        let others = if member.is_busy { all - member.parts.max(1) } else { all };
+        others == 0 && member.parts <= 1
+    };
     let turns = |member: &Member| member.turns(is_alone(member));
     // The most urgent one that runs and has others off, if these have turns like that.
     let needy = |others: Turns| {
@@ -84,7 +90,7 @@ impl Member {
         self.is.is_ready && !self.is.is_held
     }
 
-    /// `is_alone`: nobody is as urgent as it is, and it has one channel group.
+    /// `is_alone`: nobody who wants the device is as urgent as it is, and it has one channel group.
     fn turns(&self, is_alone: bool) -> Turns {
         match (self.is.yields, self.is.leads, is_alone) {
             (true, _, true) => Turns::Short,
@@ -145,7 +151,7 @@ mod tests {
     fn member(priority: i64, yields: bool, leads: bool) -> Member {
         let group = GroupId(u32::try_from(priority).unwrap());
         let is = Contender { group, priority, is_ready: true, is_held: yields, yields, leads };
-        Member { is, burst: Burst::Short, is_whole: true, has_turns: true, parts: 1 }
+        Member { is, burst: Burst::Short, is_whole: true, has_turns: true, parts: 1, is_busy: true }
     }
 
     fn by_priority(members: &[Member]) -> Vec<Desired> {
@@ -242,6 +248,20 @@ mod tests {
         assert_eq!(by_priority(&[urgent, urgent, greedy]), [on(Turns::Plain), on(Turns::Plain), OFF]);
         urgent.burst = Burst::Short;
         assert_eq!(by_priority(&[urgent, urgent, greedy])[2], on(Turns::Short));
+    }
+
+    #[test]
+    fn equals_that_are_idle_change_nothing() {
+        let [urgent, greedy] = pair(Burst::Solid);
+        let idle = |member: Member| Member {
+            is: Contender { is_ready: false, ..member.is },
+            is_busy: false,
+            ..member
+        };
+        let all = [urgent, greedy, idle(urgent), idle(greedy), idle(greedy)];
+        assert_eq!(by_priority(&all)[..2], [on(Turns::Long), on(Turns::Short)]);
+        assert_eq!(by_priority(&all)[2..], [on(Turns::Plain), on(Turns::Shared), on(Turns::Shared)]);
+        assert_eq!(by_priority(&all[2..]), [on(Turns::Long), on(Turns::Short), on(Turns::Short)]);
     }
 
     #[test]

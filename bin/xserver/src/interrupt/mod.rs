@@ -21,6 +21,7 @@ pub(crate) use lever::Condition;
 use platforms::Placed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, Time};
 use xsched_ipc::server::Control;
 use xsched_sched::Contender;
@@ -28,12 +29,17 @@ use xsched_sched::Contender;
 /// Queues that are looked at to count launches; a burst with work on more of them is seen as far as these tell.
 const MOST_QUEUES: usize = 256;
 
+/// Who has not wanted a device for so long shares it with nobody: longer than the gaps of those who work, shorter than it takes a user to notice.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// What guests have lent, and what is done with it.
 #[derive(Debug, Default)]
 pub(crate) struct Interrupts {
     loans: BTreeMap<ClientId, Loan>,
     bursts: BTreeMap<(DeviceId, GroupId), Bursts>,
     off: BTreeMap<(DeviceId, GroupId), Off>,
+    /// When each group was last seen to want a device, and whether it still did at the last look.
+    wanted: BTreeMap<(DeviceId, GroupId), (Time, bool)>,
     controller: Controller,
     /// When to look at a device again, although nothing happens.
     due: BTreeMap<DeviceId, Time>,
@@ -109,6 +115,7 @@ impl Interrupts {
         if self.loans.values().all(|loan| loan.levers.is_empty()) {
             self.bursts.clear();
             self.off.clear();
+            self.wanted.clear();
             self.due.clear();
             return None;
         }
@@ -136,6 +143,7 @@ impl Interrupts {
         let is_over = |at: &(DeviceId, GroupId)| at.0 == device && !groups.contains(&at.1);
         self.bursts.retain(|at, _| !is_over(at));
         self.off.retain(|at, _| !is_over(at));
+        self.wanted.retain(|at, _| !is_over(at));
         let mut due = None;
         let mut wake = |at: Option<Time>| due = due.into_iter().chain(at).min();
         let members: Vec<Member> = contenders
@@ -144,12 +152,20 @@ impl Interrupts {
                 let bursts = self.learn(guests, device, is, now);
                 wake(bursts.and_then(Bursts::due));
                 let burst = bursts.map(Bursts::burst).unwrap_or_default();
+                let at = (device, is.group);
+                if is.is_ready || self.wanted.get(&at).is_some_and(|(_, did)| *did) {
+                    self.wanted.insert(at, (now, is.is_ready));
+                }
+                let until =
+                    self.wanted.get(&at).map(|(wanted, _)| *wanted + MOMENT).filter(|until| *until > now);
+                wake(until.filter(|_| !is.is_ready));
                 Member {
                     is,
                     burst,
                     is_whole: Self::is_whole(guests, is.group),
                     has_turns: Self::has_all(guests, is.group, device),
                     parts: parts(guests, is.group, device),
+                    is_busy: until.is_some(),
                 }
             })
             .collect();
@@ -232,7 +248,7 @@ impl Default for Allowance {
 
 impl Allowance {
     const MOST: u32 = 64;
-    const EACH: std::time::Duration = std::time::Duration::from_millis(50);
+    const EACH: Duration = Duration::from_millis(50);
 
     fn take(&mut self, now: Time) -> Result<(), String> {
         let earned =

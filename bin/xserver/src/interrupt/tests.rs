@@ -238,6 +238,25 @@ fn equals_who_yield_keep_turns_as_the_driver_made_them_and_are_off_while_a_long_
 }
 
 #[test]
+fn an_equal_that_has_been_idle_for_a_moment_changes_nothing_and_one_that_comes_back_does() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let ([greedy, idle], urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    machine.burst(&idle, 1, 3 * MS);
+    machine.launch(&greedy, 1);
+    machine.burst(&urgent, 1, MS);
+    is_done(&greedy, &["interruptible", "plain"]);
+    machine.pass(101 * MS);
+    is_done(&greedy, &["short"]);
+    machine.launch(&idle, 1);
+    is_done(&greedy, &["plain"]);
+    machine.finish(&idle);
+    machine.pass(99 * MS);
+    assert!(greedy.fake.take().is_empty(), "it was here a moment ago");
+    machine.pass(3 * MS);
+    is_done(&greedy, &["short"]);
+}
+
+#[test]
 fn policies_of_turns_do_nothing_to_channels() {
     let mut machine = Machine::new(PolicyKind::Up);
     let all = [machine.lender(0), machine.lender(1)];
