@@ -12,7 +12,7 @@ use crate::worker::Worker;
 use anyhow::{Context, Result};
 use cuda_suite::cu::Api;
 use picture::Point;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use test_stats::quantile;
@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// Draw the table there, too, as SVG.
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
+    /// Measure nothing and draw the table that is in this file.
+    #[arg(long, value_name = "FILE", requires = "picture")]
+    table: Option<PathBuf>,
     /// Without MPS.
     #[arg(long)]
     no_mps: bool,
@@ -57,6 +60,10 @@ struct Setting {
 
 /// Runs all and prints the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if let (Some(table), Some(file)) = (&options.table, &options.picture) {
+        let table = std::fs::read_to_string(table).with_context(|| format!("reading {}", table.display()))?;
+        return draw_table(&table).and_then(|picture| write(file, &picture));
+    }
     let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
     println!("{}\n", bundle::circumstances(&cu)?);
     let machine = Machine::new();
@@ -116,9 +123,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let (_, name, _) = bundle::device(&cu)?;
         let seen: Vec<_> =
             settings.iter_mut().map(|it| (it.name.clone(), std::mem::take(&mut it.seen))).collect();
-        let title = format!("An urgent request beside a greedy program, on one {name}");
-        let picture = picture::draw(&title, &seen, quantile(&alone, 0.5));
-        std::fs::write(file, picture).with_context(|| format!("writing {}", file.display()))?;
+        let title = title(&name);
+        write(file, &picture::draw(&title, &seen, quantile(&alone, 0.5)))?;
     }
     for setting in settings.iter_mut().filter(|it| options.endless && it.level == Some(3)) {
         setting.greedy.tell(&format!("go {ENDLESS_US}"))?;
@@ -179,6 +185,42 @@ impl Setting {
     }
 }
 
+fn title(device: &str) -> String {
+    format!("An urgent request beside a greedy program, on one {device}")
+}
+
+fn write(file: &Path, picture: &str) -> Result<()> {
+    std::fs::write(file, picture).with_context(|| format!("writing {}", file.display()))
+}
+
+/// The picture of a table that was printed earlier, with the line above it that says where.
+fn draw_table(table: &str) -> Result<String> {
+    let (mut settings, mut alone): (Vec<(String, Vec<Point>)>, Option<f64>) = (Vec::new(), None);
+    for line in table.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let &[length, setting, p50, p99, ..] = cells.as_slice() else { continue };
+        let (Ok(p50), Ok(p99)) = (p50.parse(), p99.parse()) else { continue };
+        if length == "none" {
+            alone = Some(p50);
+        }
+        let Some(length_us) = micros(length) else { continue };
+        let at = settings.iter().position(|(name, _)| name == setting).unwrap_or(settings.len());
+        if at == settings.len() {
+            settings.push((setting.to_owned(), Vec::new()));
+        }
+        settings[at].1.push(Point { length_us, p50, p99 });
+    }
+    let device = table.split_once(" on one ").and_then(|(_, rest)| rest.split(',').next()).unwrap_or("GPU");
+    let alone = alone.context("the table has no row of the urgent program alone")?;
+    Ok(picture::draw(&title(device), &settings, alone))
+}
+
+/// A length as the table has it.
+fn micros(length: &str) -> Option<u64> {
+    let unit = [("µs", 1.0), ("ms", 1e3), ("s", 1e6)].into_iter().find(|(unit, _)| length.ends_with(unit))?;
+    Some((length.strip_suffix(unit.0)?.parse::<f64>().ok()? * unit.1) as u64)
+}
+
 fn row(length: &str, setting: &str, times: &[f64], alone: &[f64], kept: Option<f64>) {
     let kept = kept.map_or_else(|| "–".into(), |kept| format!("{:.1} %", kept * 100.0));
     let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| quantile(times, share));
@@ -186,4 +228,29 @@ fn row(length: &str, setting: &str, times: &[f64], alone: &[f64], kept: Option<f
     println!(
         "| {length} | {setting} | {p50:.0} | {p99:.0} | {most:.0} | {more50:.0} | {more99:.0} | {kept} |"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_drawn_with_a_line_for_each_setting() {
+        let table = "Measured 2026-12-01 on one NVIDIA H200, driver 580.\n\n\
+            | greedy kernels | setting | urgent µs p50 | p99 |\n|---|---|--:|--:|\n\
+            | none | native, alone | 250 | 430 |\n| 100µs | native | 512 | 553 |\n| 10ms | native | 1400 | 2500 |\n\
+            | 10ms | XSched, Level 3 | 461 | 490 |\n| one without end | XSched, Level 3 | 485 | 591 |\n";
+        let picture = draw_table(table).unwrap();
+        assert_eq!((picture.matches("<polyline").count(), picture.matches("<circle").count()), (2, 3));
+        assert!(
+            picture.contains("on one NVIDIA H200<")
+                && picture.contains("10 ms")
+                && picture.contains("XSched, Level 3")
+        );
+        assert_eq!(
+            [micros("100µs"), micros("1.5ms"), micros("2s"), micros("none")],
+            [Some(100), Some(1500), Some(2_000_000), None]
+        );
+        assert!(draw_table("nothing").is_err());
+    }
 }

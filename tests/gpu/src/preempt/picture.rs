@@ -71,7 +71,7 @@ pub(crate) fn draw(title: &str, settings: &[(String, Vec<Point>)], alone: f64) -
         svg,
         "<line x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#222\" stroke-dasharray=\"6 5\"/>"
     );
-    text(&mut svg, (RIGHT + 12.0, at + 5.0), "start", "", "alone");
+    text(&mut svg, (RIGHT + 12.0, at + 18.0), "start", "", "alone");
     let mut ends: Vec<(f64, &str, &str)> = Vec::new();
     for ((name, points), colour) in settings.iter().zip(COLOURS.iter().cycle()) {
         let line: Vec<String> =
@@ -97,7 +97,7 @@ pub(crate) fn draw(title: &str, settings: &[(String, Vec<Point>)], alone: f64) -
     ends.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut free = TOP;
     for (at, colour, name) in ends {
-        let at = if (at - y(alone)).abs() < 16.0 { y(alone) - 18.0 } else { at }.max(free);
+        let at = at.max(free);
         free = at + 20.0;
         text(
             &mut svg,
