@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Seconds between two looks.
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     look: f64,
+    /// Without XSched: what the programs themselves hold more and more of.
+    #[arg(long)]
+    native: bool,
     /// Only programs whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
@@ -52,7 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let server = machine.server(&[]);
     let mut workers = Vec::new();
     for (name, priority, words) in PROGRAMS.iter().filter(|program| program.0.contains(&options.only)) {
-        workers.push(Worker::start(*name, command(&machine, *priority, words)?, None));
+        workers.push(Worker::start(
+            *name,
+            command(&machine, (!options.native).then_some(*priority), words)?,
+            None,
+        ));
     }
     for worker in &mut workers {
         worker.begins("step")?;
@@ -87,8 +94,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let last_steps = steps(&workers);
     let late_steps = late_steps.unwrap_or_else(|| first_steps.clone());
     println!(
-        "{} programs for {:.1} minutes, {} looks. First and last: medians of the first and the last quarter of the looks.\n\n| program | steps | fds | threads | RSS MiB |\n|---|--:|--:|--:|--:|",
+        "{} programs {} for {:.1} minutes, {} looks. First and last: medians of the first and the last quarter of the looks.\n\n| program | steps | fds | threads | RSS MiB |\n|---|--:|--:|--:|--:|",
         workers.len(),
+        if options.native { "without XSched" } else { "under XSched" },
         start.elapsed().as_secs_f64() / 60.0,
         server_looks.len()
     );
@@ -114,16 +122,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn command(machine: &Machine, priority: i32, words: &[&str]) -> Result<Command> {
+/// Natively, or under XSched with this priority.
+fn command(machine: &Machine, priority: Option<i32>, words: &[&str]) -> Result<Command> {
     let (program, arguments) = words.split_first().context("a program")?;
     let path = bundle::file(program)?;
-    let mut command = if program.ends_with(".py") {
-        let mut command = machine.run_command(priority, "python3", &[]);
-        command.arg(path);
-        command
-    } else {
-        machine.run_command(priority, path, &[])
+    let start = |program: &std::ffi::OsStr| match priority {
+        Some(priority) => machine.run_command(priority, program, &[]),
+        None => machine.command(program),
     };
+    let mut command =
+        if program.ends_with(".py") { start("python3".as_ref()) } else { start(path.as_os_str()) };
+    if program.ends_with(".py") {
+        command.arg(path);
+    }
     command.args(arguments);
     Ok(command)
 }
