@@ -5,6 +5,7 @@ use crate::driver::{CUDA_SUCCESS, Driver, Handle, driver, wanted};
 use crate::queue::CudaQueue;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::path::Path;
+use xsched_core::Level;
 use xsched_core::probe::{Device, Finding, Look};
 use xsched_runtime::config::config;
 use xsched_runtime::library::{Library, Wanted};
@@ -145,9 +146,9 @@ fn devices(driver: &'static Driver, program: &Program, report: &Report<'_>) {
         let key = device::key(driver, device);
         let level = program.with_stream(device, |stream| {
             crate::stream::known(crate::stream::Named::plain(stream as usize))?;
-            Some(CudaQueue::LEVEL.min(config().auto_xqueue_level))
+            Some(crate::rm::can_interrupt(&key))
         });
-        match level {
+        match &level {
             Some(Some(_)) => {
                 report.found(Finding::ok("queue", format!("a stream on {name:?} is scheduled, as {key}")))
             }
@@ -163,9 +164,17 @@ fn devices(driver: &'static Driver, program: &Program, report: &Report<'_>) {
             name,
             driver: "NVIDIA's CUDA driver".into(),
             driver_version: format!("{}.{}", version / 1000, version % 1000 / 10),
-            level: level.flatten(),
-            mechanism: "the launching thread waits at the gate".into(),
-            limit: Some("what has been launched cannot be stopped yet".into()),
+            level: level.as_ref().and_then(Option::as_ref).map(|interrupts| match interrupts {
+                Ok(()) => Level::Interrupt,
+                Err(_) => CudaQueue::LEVEL.min(config().auto_xqueue_level),
+            }),
+            mechanism: match level.as_ref().and_then(Option::as_ref) {
+                Some(Ok(())) => {
+                    "the launching thread waits at the gate, and xserver stops the device's channels".into()
+                }
+                _ => "the launching thread waits at the gate".into(),
+            },
+            limit: level.flatten().and_then(Result::err),
         }));
     }
     report.attachment();

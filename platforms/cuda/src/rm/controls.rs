@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use xsched_core::DeviceKey;
 use xsched_cuda_control::abi::{AllocHead, Handle};
-use xsched_cuda_control::{Channels, Control, KIND, Mode, encode};
+use xsched_cuda_control::{Channels, Control, KIND, Mode, Refusal, encode};
 use xsched_hal::RemoteControl;
 use xsched_runtime::PerLife;
 
@@ -22,13 +22,17 @@ struct Held {
     known: Mutex<Known>,
 }
 
+/// A group with the file of its client, and its slice at first.
+type Asked = (RawFd, Channels, Duration);
+
 /// What was told last.
 #[derive(Default)]
 struct Known {
     /// Subdevices, by client and handle.
     uuids: BTreeMap<(Handle, Handle), [u8; 16]>,
-    /// Groups, the file of each, and its slice at first.
-    groups: Vec<(RawFd, Channels, Duration)>,
+    groups: Vec<Asked>,
+    /// Why the last group was left out that was.
+    refused: Option<Refusal>,
 }
 
 static HELD: PerLife<Held> = PerLife::new();
@@ -40,9 +44,9 @@ pub(crate) struct Controls;
 /// Tools that look into the GPU from inside the process, and do not expect to be interrupted: by a part of their library's name.
 const TOOLS: [&str; 3] = ["libsanitizer-collection", "libcuda-debugger", "libcudadebugger"];
 
-/// Whether the program may be interrupted: not under a debugger or a checker.
-pub(super) fn is_wanted() -> bool {
-    !TOOLS.iter().any(|tool| xsched_runtime::library::is_loaded(tool))
+/// The debugger or checker that the program runs under.
+pub(super) fn tool() -> Option<&'static str> {
+    TOOLS.into_iter().find(|tool| xsched_runtime::library::is_loaded(tool))
 }
 
 /// An object was made.
@@ -75,20 +79,45 @@ impl Held {
     fn renew(&self, known: &mut Known) {
         let groups = self.objects.lock().map(|objects| objects.groups()).unwrap_or_default();
         let before = std::mem::take(&mut known.groups);
+        known.refused = None;
         for group in groups {
-            let Group { file, client, subdevice, group, channels } = group;
-            // SAFETY: as long as the client is there its file is; a number that means another file by now is refused next.
-            let Ok(control) = Control::new(unsafe { BorrowedFd::borrow_raw(file) }) else { continue };
-            let uuid = known.uuids.get(&(client, subdevice)).copied();
-            let Ok(uuid) = uuid.map_or_else(|| control.uuid(client, subdevice), Ok) else { continue };
-            known.uuids.insert((client, subdevice), uuid);
-            let device = self.gpus.lock().ok().and_then(|gpus| gpus.get(&uuid).cloned());
-            let Some(device) = device else { continue };
-            let channels = Channels { device, client, subdevice, group, channels };
-            let slice =
-                before.iter().find(|(_, it, _)| (it.client, it.group) == (client, group)).map(|it| it.2);
-            let Ok(slice) = slice.map_or_else(|| control.slice(&channels), Ok) else { continue };
-            known.groups.push((file, channels, slice));
+            match self.ask(known, &before, group) {
+                Ok(Some(asked)) => known.groups.push(asked),
+                Ok(None) => {}
+                Err(refusal) => known.refused = Some(refusal),
+            }
+        }
+    }
+
+    /// One group, with the file of its client and its slice; `None` if it is on no device that the program computes on.
+    fn ask(&self, known: &mut Known, before: &[Asked], group: Group) -> Result<Option<Asked>, Refusal> {
+        let Group { file, client, subdevice, group, channels } = group;
+        // SAFETY: as long as the client is there its file is; a number that means another file by now is refused next.
+        let control = Control::new(unsafe { BorrowedFd::borrow_raw(file) })?;
+        let uuid = match known.uuids.get(&(client, subdevice)) {
+            Some(uuid) => *uuid,
+            None => control.uuid(client, subdevice)?,
+        };
+        known.uuids.insert((client, subdevice), uuid);
+        let device = self.gpus.lock().ok().and_then(|gpus| gpus.get(&uuid).cloned());
+        let Some(device) = device else { return Ok(None) };
+        let channels = Channels { device, client, subdevice, group, channels };
+        let slice = before.iter().find(|(_, it, _)| (it.client, it.group) == (client, group)).map(|it| it.2);
+        let slice = slice.map_or_else(|| control.slice(&channels), Ok)?;
+        Ok(Some((file, channels, slice)))
+    }
+}
+
+impl Controls {
+    /// Whether what this process runs on a device can be interrupted; the error says why not.
+    pub(super) fn can_interrupt(&self, device: &DeviceKey) -> Result<(), String> {
+        let held = HELD.get();
+        let mut known = held.known.lock().map_err(|_| "a thread broke")?;
+        held.renew(&mut known);
+        match (known.groups.iter().any(|(_, channels, _)| channels.device == *device), known.refused) {
+            (true, _) => Ok(()),
+            (false, Some(refusal)) => Err(refusal.to_string()),
+            (false, None) => Err("no channel group of a context was seen".into()),
         }
     }
 }

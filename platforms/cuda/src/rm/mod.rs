@@ -16,19 +16,44 @@ pub(crate) use controls::{Controls, met};
 pub(crate) use slot::Slot;
 
 use crate::driver::Driver;
-use xsched_core::Level;
+use std::ffi::c_void;
+use std::sync::OnceLock;
+use xsched_core::{DeviceKey, Level};
 use xsched_runtime::config::config;
 
-/// Listens to the real library from now on, unless the user wants no more than Level 1. Call it once, before the library is initialized.
+/// Why nothing is learnt; empty if it is.
+static DEAF: OnceLock<String> = OnceLock::new();
+
+/// Listens to the real library from now on, unless the user wants no more than Level 2. Call it once, before the library is initialized.
 pub(crate) fn listen(driver: &'static Driver) {
-    if config().auto_xqueue_level == Level::Block || !controls::is_wanted() {
-        return;
+    match try_to_listen(driver) {
+        Ok(()) => xsched_runtime::offer(&Controls),
+        Err(why) => drop(DEAF.set(why)),
     }
-    if let Some(slot) = driver.library.function(c"cuInit").and_then(|function| Slot::find(function, c"ioctl"))
-    {
-        // SAFETY: `observe::ioctl` does what `ioctl` does.
-        if unsafe { slot.set(observe::ioctl as *mut std::ffi::c_void) } {
-            xsched_runtime::offer(&Controls);
-        }
+}
+
+fn try_to_listen(driver: &'static Driver) -> Result<(), String> {
+    let config = config();
+    if config.auto_xqueue_level < Level::Interrupt {
+        return Err("XSCHED_AUTO_XQUEUE_LEVEL does not allow it".into());
+    }
+    if !config.device_control {
+        return Err("XSCHED_DEVICE_CONTROL is off".into());
+    }
+    if let Some(tool) = controls::tool() {
+        return Err(format!("{tool} is loaded, which looks into the device itself"));
+    }
+    let slot = driver.library.function(c"cuInit").and_then(|function| Slot::find(function, c"ioctl"));
+    let slot = slot.ok_or("the real library does not call ioctl in the way that is known")?;
+    // SAFETY: `observe::ioctl` does what `ioctl` does.
+    let is_set = unsafe { slot.set(observe::ioctl as *mut c_void) };
+    is_set.then_some(()).ok_or_else(|| "the real library's table of functions cannot be changed".into())
+}
+
+/// Whether what this process runs on a device can be interrupted; the error says why not. Asks the driver.
+pub(crate) fn can_interrupt(device: &DeviceKey) -> Result<(), String> {
+    match DEAF.get() {
+        Some(why) => Err(why.clone()),
+        None => Controls.can_interrupt(device),
     }
 }

@@ -175,3 +175,31 @@ fn level_below_interrupting_or_controls_switched_off_then_channels_are_let_be() 
         assert!(is_plain(program), "{:?}", group(program));
     }
 }
+
+#[test]
+fn doctor_says_which_level_a_device_has_and_why_not_more() {
+    let machine = Machine::new();
+    let _server = server(&machine);
+    for (variable, value, level, why) in [
+        ("XSCHED_DEVICE_CONTROL", "on", "interrupt", None),
+        ("XSCHED_DEVICE_CONTROL", "off", "block", Some("XSCHED_DEVICE_CONTROL is off")),
+        ("XSCHED_AUTO_XQUEUE_LEVEL", "1", "block", Some("XSCHED_AUTO_XQUEUE_LEVEL does not allow it")),
+        ("FAKE_CUDA_RM", "", "block", Some("no channel group of a context was seen")),
+    ] {
+        let folder = machine.folder().join("driver");
+        std::fs::create_dir_all(&folder).unwrap();
+        let _ = std::os::unix::fs::symlink(library("libfake_cuda.so"), folder.join("libcuda.so.1"));
+        let mut command = machine.xcli();
+        command.args(["--json", "doctor"]).env("LD_LIBRARY_PATH", &folder).env("LD_PRELOAD", preload());
+        command.env("FAKE_CUDA_RM", "1").env(variable, value);
+        if value.is_empty() {
+            command.env_remove(variable);
+        }
+        let output = command.output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let devices = report["devices"].as_array().unwrap();
+        let device =
+            devices.iter().find(|device| device["key"] == "pci:0000:fa:00.0").expect("the simulated one");
+        assert_eq!((&device["level"], device["limit"].as_str()), (&level.into(), why), "{variable}={value}");
+    }
+}
