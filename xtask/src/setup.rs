@@ -62,6 +62,7 @@ const TESTS: &[Need] = &[
     HASHCAT,
     PYTHON,
     PYTHON_VENV,
+    Need::program("valgrind", "valgrind"),
     Need {
         what: "libOpenCL.so to link with",
         package: "ocl-icd-opencl-dev",

@@ -187,3 +187,17 @@ fn processes_that_share_an_event_then_they_are_suspended_as_one_also_by_the_next
     let alone = Program::start(alone);
     eventually("who does not want to be joined is suspended", PATIENCE, || machine.is_suspended(alone.pid()));
 }
+
+/// valgrind takes mappings away that the kernel's auxiliary vector still names.
+#[test]
+fn under_valgrind_then_a_program_computes_the_same() {
+    let machine = Machine::new();
+    let case = ["--case", "order-in-a-stream"];
+    let expected = transcript(&Program::start(native(&machine, &case)));
+    let _server = machine.server(&[]);
+    let mut command = machine.run_command(0, "valgrind", &["-q", "--error-exitcode=9"]);
+    command.arg(program("cuda-suite")).args(case).env("LD_LIBRARY_PATH", driver(&machine));
+    let suite = Program::start(command);
+    assert_eq!(suite.wait_for_end_within(seconds(300)), End::Exit(0), "{}", suite.errors());
+    assert_eq!(suite.whole_output(), expected);
+}
