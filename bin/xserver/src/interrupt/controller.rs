@@ -17,6 +17,9 @@ const SHORT: Duration = Duration::from_micros(1);
 /// Turns that do not end before a burst does.
 const LONG: Duration = Duration::from_secs(1);
 
+/// How often it is tried to let a group go before that is given up.
+const TRIES: usize = 3;
+
 /// A number for a lever.
 pub(crate) type Number = u64;
 
@@ -74,11 +77,12 @@ enum Step {
     /// What is off of a process that has parted: it may be attached anew already, and held as such.
     LetGo,
     Hold,
+    /// Before anybody is prepared: who comes with many groups must not keep others off for longer than the scheduler allows.
+    Release,
     MakeInterruptible,
     Shorten,
     Share,
     Ask,
-    Release,
     Lengthen,
     Restore,
     /// No call: it is let go already.
@@ -184,7 +188,7 @@ impl Shared {
                 let off = seats.table.values().filter(|seat| seat.done.is_off);
                 let off: Vec<_> = off.map(|seat| Arc::clone(&seat.lever)).collect();
                 drop(seats);
-                off.iter().for_each(|lever| drop(lever.release()));
+                off.iter().for_each(|lever| drop(let_go(lever.as_ref())));
                 self.lock().is_over = true;
                 self.over.notify_all();
                 return;
@@ -274,24 +278,29 @@ impl Seat {
                 self.condition.works();
                 tracing::debug!("{}: its work on the device can be interrupted", self.name);
             }
-            (Ok(_), Step::Hold) => self.done.is_off = true,
-            (Ok(_), Step::MakeInterruptible) => self.done.is_interruptible = true,
-            (Ok(_), Step::Shorten) => self.done.turns = Turns::Short,
-            (Ok(_), Step::Share) => self.done.turns = Turns::Shared,
-            (Ok(_), Step::Lengthen) => self.done.turns = Turns::Long,
+            (Err(why), Step::Ask) => self.refuse(why),
             (_, Step::Forget) => {}
             (outcome, Step::LetGo | Step::Release | Step::Restore) => {
-                // If it does not work, there is nothing else to try.
+                // It has been tried as often as it makes sense.
                 match step {
                     Step::LetGo | Step::Release => self.done.is_off = false,
                     _ => (self.done.turns, self.done.is_interruptible) = (Turns::Plain, false),
                 }
                 outcome.err().into_iter().for_each(|why| self.refuse(why));
             }
-            (Err(why), _) => {
-                // It may have had its effect all the same.
-                self.done.is_off |= step == Step::Hold;
-                self.refuse(why);
+            (
+                outcome,
+                Step::Hold | Step::MakeInterruptible | Step::Shorten | Step::Share | Step::Lengthen,
+            ) => {
+                // What is refused may have had its effect all the same, and is undone as if it had.
+                match step {
+                    Step::Hold => self.done.is_off = true,
+                    Step::MakeInterruptible => self.done.is_interruptible = true,
+                    Step::Shorten => self.done.turns = Turns::Short,
+                    Step::Share => self.done.turns = Turns::Shared,
+                    _ => self.done.turns = Turns::Long,
+                }
+                outcome.err().into_iter().for_each(|why| self.refuse(why));
             }
         }
     }
@@ -327,14 +336,14 @@ impl Call {
             Step::Share => self.plain.map_or(Ok(()), |plain| lever.set_turns(plain)),
             Step::Lengthen => lever.set_turns(LONG),
             Step::Restore => self.restore(),
-            Step::LetGo | Step::Release => lever.release(),
+            Step::LetGo | Step::Release => let_go(lever.as_ref()),
             Step::Forget => Ok(()),
         };
         if matches!(self.step, Step::Hold | Step::MakeInterruptible | Step::Shorten | Step::Lengthen)
             && !self.owner.is_ours()
         {
             // It has parted meanwhile, perhaps because this process was frozen in between, and has let its group go before this call.
-            let _gone_if_it_fails = lever.release();
+            let _gone_if_it_fails = let_go(lever.as_ref());
             let _as_above = self.restore();
         }
         outcome.map(|()| None)
@@ -345,6 +354,18 @@ impl Call {
         let plain = self.plain.map_or(Ok(()), |plain| self.lever.set_turns(plain));
         plain.and(self.lever.set_interruptible(false))
     }
+}
+
+/// Tries again: nothing else can be done for a group that stays stopped.
+fn let_go(lever: &dyn Lever) -> Result<(), String> {
+    let mut outcome = lever.release();
+    for _ in 1..TRIES {
+        if outcome.is_ok() {
+            break;
+        }
+        outcome = lever.release();
+    }
+    outcome
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ impl Interrupts {
         now: Time,
     ) -> Result<(), String> {
         let Some(guest) = guests.table.get(&client) else { return Ok(()) };
-        let mut allowance = self.loans.remove(&client).map(|loan| loan.allowance).unwrap_or_default();
+        // The old loan stays if this is the guest's end: then it is given up with it.
+        let mut allowance = self.loans.get(&client).map(|loan| loan.allowance).unwrap_or_default();
         allowance.take(now)?;
         let levers = match control.map(platforms::levers) {
             None => Vec::new(),
@@ -234,7 +235,7 @@ fn launched(guests: &Guests, device: DeviceId, group: GroupId) -> u64 {
 }
 
 /// How often a guest may lend something else: as often as contexts come and go, and not so often that it keeps the driver busy.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Allowance {
     left: u32,
     since: Time,

@@ -277,3 +277,16 @@ fn who_lends_something_else_too_often_is_told_so() {
     let mut slow = Allowance::default();
     assert!((1..1000).all(|n| slow.take(now + Allowance::EACH * n).is_ok()));
 }
+
+#[test]
+fn what_was_lent_by_one_who_lends_too_often_is_closed_with_its_end() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let process = machine.join(0, None);
+    let levers: Vec<Placed> = vec![(device(), process.fake.clone())];
+    let spent = Allowance { left: 0, since: machine.now };
+    machine.interrupts.adopt(&mut machine.guests, process.client, levers, spent);
+    let lent = machine.interrupts.lend(&mut machine.guests, process.client, None, machine.now);
+    assert!(lent.unwrap_err().contains("more often than"));
+    machine.interrupts.forget(process.client);
+    wait("its file is closed", || Arc::strong_count(&process.fake) == 1);
+}

@@ -210,3 +210,54 @@ fn at_the_end_nothing_is_left_off() {
     drop(controller);
     assert_eq!(fake.take(), ["release"]);
 }
+
+#[test]
+fn who_may_go_on_does_not_wait_until_all_others_are_prepared() {
+    let (mut controller, (owner, _page)) = (Controller::default(), owner());
+    let (held, number, _) = adopt(&mut controller, &owner, 1);
+    controller.want([(number, OFF)]);
+    is_done(&held, &["hold", "interruptible", "short"]);
+    let (busy, long, _) = adopt(&mut controller, &owner, 2);
+    let (other, prepared, _) = adopt(&mut controller, &owner, 3);
+    // The thread is kept busy until all wishes are there.
+    busy.freeze("long");
+    controller.want([(long, LONG_ON)]);
+    wait("it is in the call", || busy.is_frozen());
+    let asked = Arc::new(Fake::default());
+    controller.adopt(asked.clone(), owner.clone(), 4, "a test".into());
+    held.freeze("release");
+    controller.want([(number, SHORT_ON), (prepared, SHORT_ON)]);
+    busy.thaw();
+    wait("it is in the call", || held.is_frozen());
+    assert!(other.take().is_empty() && asked.take().is_empty());
+    held.thaw();
+    is_done(&other, &["interruptible", "short"]);
+}
+
+#[test]
+fn a_call_that_is_refused_may_have_had_its_effect_and_is_undone() {
+    for (what, wish) in [("long", LONG_ON), ("interruptible", SHORT_ON)] {
+        let (mut controller, (owner, _page)) = (Controller::default(), owner());
+        let (fake, number, _) = adopt(&mut controller, &owner, 1);
+        *fake.refuses.lock().unwrap() = Some(what);
+        controller.want([(number, wish)]);
+        is_done(&fake, &[what, "plain", "uninterruptible"]);
+        controller.give_up(1);
+        wait("it is forgotten", || controller.len() == 0);
+        assert!(fake.take().is_empty());
+    }
+}
+
+#[test]
+fn letting_go_is_tried_again_and_not_for_ever() {
+    let (mut controller, (owner, _page)) = (Controller::default(), owner());
+    let (fake, number, condition) = adopt(&mut controller, &owner, 1);
+    controller.want([(number, OFF)]);
+    is_done(&fake, &["hold", "interruptible", "short"]);
+    *fake.refuses.lock().unwrap() = Some("release");
+    controller.want([(number, SHORT_ON)]);
+    is_done(&fake, &["release", "release", "release", "plain", "uninterruptible"]);
+    assert_eq!(condition.refusal(), Some("release is refused"));
+    controller.give_up(1);
+    wait("it is forgotten", || controller.len() == 0);
+}
