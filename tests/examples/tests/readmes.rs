@@ -1,11 +1,12 @@
 //! What stands in an example's README is what the example says: each line of a `console` block that begins with `$` is run in a shell, and
 //! what it writes must be what stands below it, but for measured numbers, which have a decimal point, and for spaces.
 //!
-//! Twice: with the programs for OpenCL, on PoCL, and with those for CUDA, on the simulated driver. Deliberately absent: how long anything takes.
+//! Those in C twice: with the programs for OpenCL, on PoCL, and with those for CUDA, on the simulated driver. Deliberately absent: how long anything takes.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use test_system::machine::library;
+use test_system::machine::{library, program};
 use test_system::wait::seconds;
 use test_system::{End, Machine, Program};
 
@@ -46,13 +47,32 @@ fn shape(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Builds all, and runs what an example's README shows.
+/// Runs a command line as its user would, where `PATH` has xcli and a server is there; it must write what its README promises.
+fn says(machine: &Machine, example: &str, line: &str, promised: &[String], env: &[(&str, &Path)]) {
+    let mut path = OsString::from(stage(machine).join("bin"));
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let mut command = machine.command("sh");
+    command.args(["-c", line]).env("PATH", &path).env("XSCHED_SOCKET", machine.socket());
+    command.envs(env.iter().copied());
+    let program = Program::start(command);
+    assert_eq!(program.wait_for_end_within(seconds(120)), End::Exit(0), "{line}: {}", program.errors());
+    let said: Vec<String> = program.whole_output().iter().map(|line| shape(line)).collect();
+    let promised: Vec<String> = promised.iter().map(|line| shape(line)).collect();
+    assert_eq!(said, promised, "{example}: {line}");
+    assert!(program.warnings().is_empty(), "{line}: {:?}", program.warnings());
+}
+
+fn stage(machine: &Machine) -> PathBuf {
+    machine.library_folder().ancestors().nth(2).unwrap().to_path_buf()
+}
+
+/// Builds all that is in C, and runs what an example's README shows.
 fn says_what_its_readme_says(example: &str) {
     let machine = Machine::new();
-    let stage = machine.library_folder().ancestors().nth(2).unwrap().to_path_buf();
     let mut make = Command::new("make");
     make.args(["-s", "-C"]).arg(examples());
-    make.arg(format!("PREFIX={}", stage.display()));
+    make.arg(format!("PREFIX={}", stage(&machine).display()));
     make.arg(format!("BUILD={}", machine.folder().join("build").display()))
         .arg("CFLAGS=-O2 -Wall -Wextra -Werror");
     let output = make.output().expect("install make (Debian)");
@@ -61,30 +81,11 @@ fn says_what_its_readme_says(example: &str) {
     let driver = machine.folder().join("driver");
     std::fs::create_dir_all(&driver).unwrap();
     std::os::unix::fs::symlink(library("libfake_cuda.so"), driver.join("libcuda.so.1")).unwrap();
-    let mut path = stage.join("bin").into_os_string();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
     let _server = machine.server(&[]);
     for session in sessions(example) {
-        for build in ["build/", "build/cuda/"] {
-            let line = session.command.replace("build/", build);
-            let mut command = machine.command("sh");
-            command.args(["-c", &line]).env("PATH", &path).env("XSCHED_SOCKET", machine.socket());
-            if build != "build/" {
-                command.env("LD_LIBRARY_PATH", &driver);
-            }
-            let program = Program::start(command);
-            assert_eq!(
-                program.wait_for_end_within(seconds(120)),
-                End::Exit(0),
-                "{line}: {}",
-                program.errors()
-            );
-            let said: Vec<String> = program.whole_output().iter().map(|line| shape(line)).collect();
-            let promised: Vec<String> = session.output.iter().map(|line| shape(line)).collect();
-            assert_eq!(said, promised, "{example}: {line}");
-            assert!(program.warnings().is_empty(), "{line}: {:?}", program.warnings());
-        }
+        says(&machine, example, &session.command, &session.output, &[]);
+        let line = session.command.replace("build/", "build/cuda/");
+        says(&machine, example, &line, &session.output, &[("LD_LIBRARY_PATH", &driver)]);
     }
 }
 
@@ -111,4 +112,15 @@ fn a_queue_that_is_suspended_then_it_stands_still_as_its_readme_says() {
 #[test]
 fn commands_that_are_submitted_then_they_wait_and_are_complete_as_the_readme_says() {
     says_what_its_readme_says("submit");
+}
+
+#[test]
+fn rust_programs_then_each_says_what_the_readme_says() {
+    let machine = Machine::new();
+    let built = program("hints").with_file_name("");
+    let _server = machine.server(&[]);
+    for session in sessions("rust") {
+        let line = session.command.replace("target/debug/", &built.to_string_lossy());
+        says(&machine, "rust", &line, &session.output, &[]);
+    }
 }

@@ -175,9 +175,15 @@ pub fn program(name: &str) -> PathBuf {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet"]);
-        for package in
-            ["opencl-requests", "opencl-suite", "cuda-suite", "fake-cuda", "fake-rm-preload", "test-load"]
-        {
+        for package in [
+            "opencl-requests",
+            "opencl-suite",
+            "cuda-suite",
+            "fake-cuda",
+            "fake-rm-preload",
+            "test-load",
+            "xsched-examples",
+        ] {
             command.args(["--package", package]);
         }
         command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target());
