@@ -63,18 +63,21 @@ pub struct Control<'fd> {
 }
 
 impl<'fd> Control<'fd> {
-    /// The file, if it is the driver's.
+    /// The file, if it is the driver's. Never waits, whatever file it is: a stranger's may be of a filesystem that does not answer, so only what the
+    /// kernel knows already is asked for, as fstat(2) does not. What a file is, and of which device, never changes.
     pub fn new(file: BorrowedFd<'fd>) -> Result<Control<'fd>, Refusal> {
-        let mut status = MaybeUninit::<libc::stat>::zeroed();
-        // SAFETY: a place for the answer, which is plain numbers.
+        let mut status = MaybeUninit::<libc::statx>::zeroed();
+        // SAFETY: a C string, and a place for the answer, which is plain numbers.
         let status = unsafe {
-            if libc::fstat(file.as_raw_fd(), status.as_mut_ptr()) != 0 {
+            let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+            if libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, libc::STATX_TYPE, status.as_mut_ptr()) != 0
+            {
                 return Err(Refusal::File);
             }
             status.assume_init()
         };
-        let number = (libc::major(status.st_rdev), libc::minor(status.st_rdev));
-        if status.st_mode & libc::S_IFMT != libc::S_IFCHR || number != abi::CONTROL_DEVICE {
+        let number = (status.stx_rdev_major, status.stx_rdev_minor);
+        if u32::from(status.stx_mode) & libc::S_IFMT != libc::S_IFCHR || number != abi::CONTROL_DEVICE {
             return Err(Refusal::File);
         }
         Ok(Control { file })

@@ -3,6 +3,9 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+/// On x86-64, which relocations below are of.
+const PAGE: usize = 4096;
+
 /// Such a word.
 #[derive(Debug)]
 pub(crate) struct Slot {
@@ -47,7 +50,6 @@ impl Slot {
     /// # Safety
     /// `function` does what the one that is there does, as far as the library can tell.
     pub(crate) unsafe fn set(&self, function: *mut c_void) -> bool {
-        const PAGE: usize = 4096;
         let page = (self.word as usize & !(PAGE - 1)) as *mut c_void;
         // Usually the loader has made it read-only (RELRO); it is left writable only if it cannot be made so again.
         // SAFETY: the page has the library's words, of which this changes one, at once.
@@ -77,9 +79,8 @@ impl Slot {
             // SAFETY: as in `find`.
             let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
             search.found |= headers.iter().any(|header| {
-                header.p_type == libc::PT_GNU_RELRO
-                    && search.address.wrapping_sub(info.dlpi_addr.wrapping_add(header.p_vaddr))
-                        < header.p_memsz
+                let start = info.dlpi_addr.wrapping_add(header.p_vaddr);
+                header.p_type == libc::PT_GNU_RELRO && protects(start, header.p_memsz, search.address)
             });
             0
         }
@@ -88,6 +89,12 @@ impl Slot {
         unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut search).cast()) };
         search.found
     }
+}
+
+/// Whether the loader has made this address read-only for a RELRO part that begins at `start`: it does so with whole pages only.
+fn protects(start: u64, size: u64, address: u64) -> bool {
+    let page = |address: u64| address & !(PAGE as u64 - 1);
+    (page(start)..page(start.saturating_add(size))).contains(&address)
 }
 
 /// One relocation (`Elf64_Rela`).
@@ -174,6 +181,22 @@ mod tests {
             assert_eq!(libc::dlsym(libc::RTLD_DEFAULT, c"getppid".as_ptr()), elsewhere);
             assert!(slot.set(before));
             assert_ne!(libc::getppid(), 0);
+        }
+    }
+
+    #[test]
+    fn the_page_in_which_a_read_only_part_ends_is_the_librarys_to_write() {
+        for (start, size, address, is_protected) in [
+            (0x7000, 0x1000, 0x7ff8, true),
+            (0x7000, 0x1000, 0x8000, false),
+            (0x7000, 0x1000, 0x6ff8, false),
+            (0x7d00, 0x1300, 0x7d08, true),
+            (0x7d00, 0x1300, 0x7008, true),
+            (0x7d00, 0x1300, 0x8ff8, true),
+            (0x7d00, 0x1400, 0x9008, false),
+            (0x7d00, 0x0100, 0x7d08, false),
+        ] {
+            assert_eq!(protects(start, size, address), is_protected, "0x{start:x} 0x{size:x} 0x{address:x}");
         }
     }
 

@@ -8,14 +8,22 @@ use xsched_cuda_control::abi::{self, ControlBlock, FreeBlock};
 /// # Safety
 /// As of the C library's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fstat(file: RawFd, about: *mut libc::stat) -> libc::c_int {
-    // SAFETY: the caller's place for the answer.
-    let about = unsafe { &mut *about };
-    let result = fake_rm::fstat(file, about);
-    if result == 0 && fake_rm::is_control_device(file) {
-        let (major, minor) = abi::CONTROL_DEVICE;
-        about.st_mode = libc::S_IFCHR | 0o666;
-        about.st_rdev = libc::makedev(major, minor);
+pub unsafe extern "C" fn statx(
+    file: RawFd,
+    path: *const libc::c_char,
+    flags: libc::c_int,
+    mask: libc::c_uint,
+    about: *mut libc::statx,
+) -> libc::c_int {
+    // SAFETY: handed on as it is.
+    let result = unsafe { libc::syscall(libc::SYS_statx, file, path, flags, mask, about) as libc::c_int };
+    // SAFETY: a C string, for the kernel has read it, or null.
+    let is_file_itself = result == 0 && (path.is_null() || unsafe { *path } == 0);
+    if is_file_itself && fake_rm::is_control_device(file) {
+        // SAFETY: the caller's place for the answer, which the kernel has just written.
+        let about = unsafe { &mut *about };
+        about.stx_mode = (libc::S_IFCHR | 0o666) as u16;
+        (about.stx_rdev_major, about.stx_rdev_minor) = abi::CONTROL_DEVICE;
     }
     result
 }

@@ -1,7 +1,7 @@
 //! A simulated resource manager (RM) of NVIDIA's: a file that is the control device to whoever has `fake-rm-preload` preloaded.
 //!
 //! [`Device`] makes such a file: memory that can be sent to another process as the real one can, with the state of some channel groups in it. Who has that
-//! library and asks for its kind (`fstat`) is told that it is `/dev/nvidiactl`, and controls (`ioctl`) change that state, which the test looks at meanwhile. So
+//! library and asks for its kind (`statx`) is told that it is `/dev/nvidiactl`, and controls (`ioctl`) change that state, which the test looks at meanwhile. So
 //! the programs under test have no way of their own for tests. Deliberately absent: work on a device, which `fake-cuda` has.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -289,7 +289,7 @@ fn with_state<R>(file: RawFd, work: impl FnOnce(&State) -> R) -> Option<R> {
 }
 
 /// What the kernel says of a file.
-pub fn fstat(file: RawFd, about: &mut libc::stat) -> libc::c_int {
+fn fstat(file: RawFd, about: &mut libc::stat) -> libc::c_int {
     // SAFETY: the kernel writes the block of 64-bit systems, which is the C library's.
     unsafe { libc::syscall(libc::SYS_fstat, file, std::ptr::from_mut(about)) as libc::c_int }
 }
