@@ -1,7 +1,7 @@
 //! The thread that does to channel groups what is desired: a call takes some hundred microseconds, for which the scheduler's thread has no time.
 //!
 //! For each group there is what is desired and what was done last; the thread carries out the most pressing difference, one call at a time, until there
-//! is none. So only the latest wish counts, however many came while a call was under way, and the rate of calls is bounded by the driver's own speed.
+//! is none. So only the latest wish counts (but who was to go on does, for its longest time off begins anew then), however many came while a call was under way, and the rate of calls is bounded by the driver's own speed.
 //! Invariants: who is to be off is off before others get their turns; a group that is given up is let go before another lever of its process is used,
 //! for that may be the same group; and of a process that has parted from the server nothing stays off ([`Owner`]). Deliberately absent: what is desired, and why.
 
@@ -58,6 +58,8 @@ struct Seat {
     condition: Arc<Condition>,
     desired: Desired,
     done: Done,
+    /// It was to go on since it was stopped, and has not yet.
+    is_due: bool,
     is_given_up: bool,
 }
 
@@ -118,6 +120,7 @@ impl Controller {
             condition: Arc::clone(&condition),
             desired: Desired::default(),
             done: Done::default(),
+            is_due: false,
             is_given_up: false,
         };
         self.shared.lock().table.insert(self.last, seat);
@@ -131,6 +134,7 @@ impl Controller {
         let mut seats = self.shared.lock();
         for (number, desired) in wishes {
             if let Some(seat) = seats.table.get_mut(&number).filter(|seat| seat.desired != desired) {
+                seat.is_due |= seat.done.is_off && !desired.is_off;
                 seat.desired = desired;
                 is_news = true;
             }
@@ -240,6 +244,9 @@ impl Seat {
         if done.plain.is_none() {
             return Some(Step::Ask);
         }
+        if self.is_due {
+            return Some(Step::Release);
+        }
         if desired.is_off && !done.is_off {
             return Some(Step::Hold);
         }
@@ -283,7 +290,7 @@ impl Seat {
             (outcome, Step::LetGo | Step::Release | Step::Restore) => {
                 // It has been tried as often as it makes sense.
                 match step {
-                    Step::LetGo | Step::Release => self.done.is_off = false,
+                    Step::LetGo | Step::Release => (self.done.is_off, self.is_due) = (false, false),
                     _ => (self.done.turns, self.done.is_interruptible) = (Turns::Plain, false),
                 }
                 outcome.err().into_iter().for_each(|why| self.refuse(why));

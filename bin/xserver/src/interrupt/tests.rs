@@ -290,3 +290,37 @@ fn what_was_lent_by_one_who_lends_too_often_is_closed_with_its_end() {
     machine.interrupts.forget(process.client);
     wait("its file is closed", || Arc::strong_count(&process.fake) == 1);
 }
+
+/// A greedy process that is off, because an eager urgent one runs.
+fn held() -> (Machine, Process, Process) {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (greedy, urgent) = (machine.lender(0), machine.lender(1));
+    machine.launch(&greedy, 1);
+    machine.launch(&urgent, 1);
+    machine.launch(&urgent, 100);
+    is_done(&greedy, &["interruptible", "short"]);
+    machine.pass(3 * MS);
+    is_done(&greedy, &["hold"]);
+    (machine, greedy, urgent)
+}
+
+#[test]
+fn another_policy_lets_go_who_was_off_by_the_last_one() {
+    for policy in [PolicyKind::Up, PolicyKind::Cfs] {
+        let (mut machine, greedy, _urgent) = held();
+        machine.guests.scheduler.set_policy(policy, machine.now);
+        machine.turn();
+        machine.pass(50 * MS);
+        wait(&format!("{policy:?}"), || greedy.fake.take().contains(&"release"));
+    }
+}
+
+#[test]
+fn who_has_no_queue_any_more_is_let_go() {
+    let (mut machine, greedy, _urgent) = held();
+    greedy.page.page().slot(0).unwrap().vacate();
+    machine.guests.read_page(greedy.client, machine.now).unwrap();
+    machine.turn();
+    machine.pass(5 * MS);
+    wait("it is let go", || greedy.fake.take().contains(&"release"));
+}

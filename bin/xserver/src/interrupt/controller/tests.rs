@@ -261,3 +261,20 @@ fn letting_go_is_tried_again_and_not_for_ever() {
     controller.give_up(1);
     wait("it is forgotten", || controller.len() == 0);
 }
+
+#[test]
+fn who_was_to_go_on_meanwhile_does_so_even_if_it_is_to_be_off_again() {
+    let (mut controller, (owner, _page)) = (Controller::default(), owner());
+    let (held, number, _) = adopt(&mut controller, &owner, 1);
+    controller.want([(number, OFF)]);
+    is_done(&held, &["hold", "interruptible", "short"]);
+    // The thread is kept busy until the pause is over.
+    let (busy, long, _) = adopt(&mut controller, &owner, 2);
+    busy.freeze("long");
+    controller.want([(long, LONG_ON)]);
+    wait("it is in the call", || busy.is_frozen());
+    controller.want([(number, SHORT_ON)]);
+    controller.want([(number, OFF)]);
+    busy.thaw();
+    is_done(&held, &["release", "hold"]);
+}
