@@ -2,6 +2,7 @@
 //!
 //! It answers for a program or server started from here with the same file: it asks no server.
 
+use crate::command::of_a_queue::OfAQueue;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::launch::environment::settings;
@@ -16,21 +17,8 @@ pub(crate) struct Config {
     #[command(subcommand)]
     command: Option<Show>,
 
-    /// A queue; earlier versions could change it here, this one does not
-    #[arg(short = 'x', long = "xqueue", value_name = "QUEUE", hide = true)]
-    xqueue: Option<String>,
-
-    /// See -x
-    #[arg(short, long, value_name = "LEVEL", hide = true)]
-    level: Option<String>,
-
-    /// See -x
-    #[arg(short, long, value_name = "N", hide = true)]
-    threshold: Option<String>,
-
-    /// See -x
-    #[arg(short, long, value_name = "N", hide = true)]
-    batch_size: Option<String>,
+    #[command(flatten)]
+    of_a_queue: OfAQueue,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,12 +39,8 @@ const COLUMNS: &[Column] =
 
 impl Config {
     pub(crate) fn execute(self, context: &Context) -> Result<(), Failure> {
-        if [&self.xqueue, &self.level, &self.threshold, &self.batch_size].into_iter().any(Option::is_some) {
-            return Err(Failure::usage(
-                "a queue's level and threshold are not changed from outside: start the program with \
-                 XSCHED_AUTO_XQUEUE_LEVEL and XSCHED_AUTO_XQUEUE_THRESHOLD, or `xcli run --level`; \
-                 `xcli hint` changes priority, utilization and timeslice of a queue",
-            ));
+        if self.of_a_queue.is_given() {
+            return Err(self.of_a_queue.answer(context));
         }
         let file = self.command.and_then(|Show::Show { config }| config);
         let mut config = xsched_core::Config::default();

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod hint;
 pub(crate) mod list;
+mod of_a_queue;
 pub(crate) mod policy;
 pub(crate) mod probe;
 pub(crate) mod rules;

@@ -126,6 +126,32 @@ fn a_hint_reaches_the_server_in_every_spelling() {
     );
 }
 
+/// What the C++ version did at once is answered with the rule that does it, made out for the queue's program.
+#[test]
+fn a_level_or_threshold_of_a_queue_is_answered_with_a_rule_for_its_program() {
+    let server = FakeServer::start(|request| match request {
+        Request::List => {
+            [vec![Reply::Client(client(1, 2)), Reply::Client(client(2, 0))], done(2, None)].concat()
+        }
+        _ => vec![Reply::Rules(RulesStatus { file: Some("/r.toml".into()), rules: vec![], notes: vec![] })],
+    });
+    let refused = |arguments: &[&str]| {
+        let result = server.ask(&[&["config"], arguments].concat());
+        assert_eq!((result.status.code(), stdout(&result).as_str()), (Some(2), ""), "{arguments:?}");
+        stderr(&result)
+    };
+    let text = refused(&["-x", "2", "-l", "1", "-t", "4"]);
+    let rule = "prog?[31m (101), q2 among them, in /r.toml:\n\n\
+                [[rule]]\nprogram = \"prog??31m\"\nlevel = 1\nthreshold = 4\n";
+    assert!(text.contains(rule) && text.contains("xcli rules reload"), "{text}");
+    let text = refused(&["-x", "q1", "-t", "8", "-b", "4"]);
+    assert!(text.contains("\nthreshold = 8\n") && !text.contains("\nlevel ="), "{text}");
+    assert!(text.contains("XQueueSetLaunchConfig"), "{text}");
+    assert!(refused(&["-x", "q9", "-l", "1"]).contains("there is no queue q9"));
+    let asked = server.requests();
+    assert!(asked.iter().all(|request| matches!(request, Request::List | Request::Rules)), "{asked:?}");
+}
+
 #[test]
 fn a_hint_is_taken_back_by_its_name() {
     let server = FakeServer::start(|_| done(2, None));
