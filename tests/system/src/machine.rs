@@ -183,6 +183,7 @@ pub fn program(name: &str) -> PathBuf {
             "fake-rm-preload",
             "test-load",
             "xsched-examples",
+            "active-window",
         ] {
             command.args(["--package", package]);
         }

@@ -3,6 +3,8 @@
 //!
 //! Those in C twice: with the programs for OpenCL, on PoCL, and with those for CUDA, on the simulated driver. Deliberately absent: how long anything takes.
 
+mod foreground;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,6 +49,18 @@ fn shape(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+fn shapes(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|line| shape(line)).collect()
+}
+
+/// What a program wrote must be lines that its README promises, in whatever order and number.
+fn says_only(example: &str, said: &[String], promised: &[String]) {
+    let promised = shapes(promised);
+    for line in shapes(said) {
+        assert!(promised.contains(&line), "{example}: {line:?} is not promised");
+    }
+}
+
 /// Runs a command line as its user would, where `PATH` has xcli and a server is there; it must write what its README promises.
 fn says(machine: &Machine, example: &str, line: &str, promised: &[String], env: &[(&str, &Path)]) {
     let mut path = OsString::from(stage(machine).join("bin"));
@@ -57,9 +71,7 @@ fn says(machine: &Machine, example: &str, line: &str, promised: &[String], env: 
     command.envs(env.iter().copied());
     let program = Program::start(command);
     assert_eq!(program.wait_for_end_within(seconds(120)), End::Exit(0), "{line}: {}", program.errors());
-    let said: Vec<String> = program.whole_output().iter().map(|line| shape(line)).collect();
-    let promised: Vec<String> = promised.iter().map(|line| shape(line)).collect();
-    assert_eq!(said, promised, "{example}: {line}");
+    assert_eq!(shapes(&program.whole_output()), shapes(promised), "{example}: {line}");
     assert!(program.warnings().is_empty(), "{line}: {:?}", program.warnings());
 }
 
@@ -67,17 +79,22 @@ fn stage(machine: &Machine) -> PathBuf {
     machine.library_folder().ancestors().nth(2).unwrap().to_path_buf()
 }
 
-/// Builds all that is in C, and runs what an example's README shows.
-fn says_what_its_readme_says(example: &str) {
-    let machine = Machine::new();
+/// Builds all that is in C; returns the folder with the programs.
+fn build(machine: &Machine) -> PathBuf {
+    let folder = machine.folder().join("build");
     let mut make = Command::new("make");
     make.args(["-s", "-C"]).arg(examples());
-    make.arg(format!("PREFIX={}", stage(&machine).display()));
-    make.arg(format!("BUILD={}", machine.folder().join("build").display()))
-        .arg("CFLAGS=-O2 -Wall -Wextra -Werror");
+    make.arg(format!("PREFIX={}", stage(machine).display()));
+    make.arg(format!("BUILD={}", folder.display())).arg("CFLAGS=-O2 -Wall -Wextra -Werror");
     let output = make.output().expect("install make (Debian)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    folder
+}
 
+/// Runs what the README of an example in C shows.
+fn says_what_its_readme_says(example: &str) {
+    let machine = Machine::new();
+    build(&machine);
     let driver = machine.folder().join("driver");
     std::fs::create_dir_all(&driver).unwrap();
     std::os::unix::fs::symlink(library("libfake_cuda.so"), driver.join("libcuda.so.1")).unwrap();

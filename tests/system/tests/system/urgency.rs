@@ -3,11 +3,7 @@
 use std::process::{Command, Stdio};
 use test_system::machine::actor;
 use test_system::wait::{PATIENCE, millis};
-use test_system::{Machine, Program, Rival, eventually, stays};
-use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{AtomEnum, ConnectionExt as _, CreateWindowAux, PropMode, WindowClass};
-use x11rb::rust_connection::RustConnection;
-use x11rb::wrapper::ConnectionExt as _;
+use test_system::{Machine, Program, Rival, Screen, eventually, stays};
 use xsched_core::{DeviceKey, HintKind};
 
 /// It always has much in flight, and so is always ready.
@@ -157,54 +153,6 @@ fn edf_deadlines_that_cannot_all_be_met_then_the_last_one_is_refused_and_all_say
     is_well(&[&second]);
 }
 
-/// An X server without a window manager, which this is.
-struct Screen {
-    server: Program,
-    connection: RustConnection,
-    root: u32,
-}
-
-impl Screen {
-    /// On the display of this name, or on one that is free; with its name.
-    fn start(machine: &Machine, name: Option<&str>) -> (Screen, String) {
-        let mut command = machine.command("Xvfb");
-        command.args(name).args(["-screen", "0", "320x200x8", "-nolisten", "tcp", "-displayfd", "1"]);
-        let server = Program::start(command);
-        let mut found = None;
-        eventually("the X server is there", PATIENCE, || {
-            found = server.output().first().map(|number| format!(":{}", number.trim()));
-            found.is_some()
-        });
-        let name = found.unwrap();
-        let (connection, screen) = RustConnection::connect(Some(&name)).unwrap();
-        let root = connection.setup().roots[screen].root;
-        (Screen { server, connection, root }, name)
-    }
-
-    fn atom(&self, name: &str) -> u32 {
-        self.connection.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap().atom
-    }
-
-    /// Makes a window that says it is this process's, and makes it the active one.
-    fn activate(&self, pid: u32) {
-        let window = self.connection.generate_id().unwrap();
-        let (depth, class, visual) =
-            (x11rb::COPY_DEPTH_FROM_PARENT, WindowClass::INPUT_OUTPUT, x11rb::COPY_FROM_PARENT);
-        let aux = CreateWindowAux::new();
-        let created =
-            self.connection.create_window(depth, window, self.root, 0, 0, 100, 100, 0, class, visual, &aux);
-        created.unwrap().check().unwrap();
-        self.set(window, "_NET_WM_PID", AtomEnum::CARDINAL, pid);
-        self.set(self.root, "_NET_ACTIVE_WINDOW", AtomEnum::WINDOW, window);
-    }
-
-    fn set(&self, window: u32, name: &str, kind: AtomEnum, value: u32) {
-        let name = self.atom(name);
-        let changed = self.connection.change_property32(PropMode::REPLACE, window, name, kind, &[value]);
-        changed.unwrap().check().unwrap();
-    }
-}
-
 #[test]
 fn awf_window_becomes_active_then_its_programs_run_and_others_wait_also_after_the_display_came_back() {
     let machine = Machine::new();
@@ -241,8 +189,7 @@ fn awf_window_becomes_active_then_its_programs_run_and_others_wait_also_after_th
 
     screen.activate(shell.pid());
     is_held(&machine, &first);
-    drop(screen.connection);
-    drop(screen.server);
+    drop(screen);
     [&first, &shell].into_iter().for_each(goes_on);
     eventually("it is said", PATIENCE, || {
         server.log().contains(&format!("display {display} cannot be followed"))
