@@ -1,7 +1,7 @@
 //! A window with a moving picture that an OpenCL device computes, as fast as it is let; its title, and a line each second, say how fast that is.
 //! It knows nothing of XSched.
 //!
-//! active-window [NAME]
+//! `active-window [NAME]`
 
 mod picture;
 mod window;
