@@ -60,7 +60,7 @@ pub(crate) fn answer(
         Request::Hint { target, kind, value } => hint(guests, rights, who, target, (kind, Some(value)), now),
         Request::Unset { target, kind } => hint(guests, rights, who, target, (kind, None), now),
         Request::Rules => return Answered::Replies(rules(guests, rights)),
-        Request::ReloadRules => match reload_rules(guests, rights, who) {
+        Request::ReloadRules => match reload_rules(guests, rights, who, now) {
             Ok(()) => return Answered::Replies(rules(guests, rights)),
             Err(why) => Err(why),
         },
@@ -190,17 +190,27 @@ fn stronger_rule(guests: &Guests, client: ClientId, kind: HintKind, source: Hint
     Some(format!("{} stays {value}: the rule {place} goes before what its user says", kind.info().name))
 }
 
-/// The rules in force, each in a reply of its own.
+/// The rules in force, each in a reply of its own, with how many processes match it of those that were asked about.
 fn rules(guests: &Guests, rights: &Rights) -> Vec<Reply> {
     // Long lists of patterns are cut, so that each fits into its packet.
     const LONGEST: usize = 4096;
     let mut processes: BTreeMap<u32, u32> = BTreeMap::new();
-    for line in guests.table.values().flat_map(|guest| &guest.class.lines) {
+    let is_asked = |(client, _): &(&ClientId, _)| !guests.unclassified.contains(client);
+    for line in guests.table.iter().filter(is_asked).flat_map(|(_, guest)| &guest.class.lines) {
         *processes.entry(*line).or_default() += 1;
     }
     let reads = guests.scheduler.policy().map(|policy| policy.info().reads).unwrap_or_default();
     let count = |line| processes.get(&line).copied().unwrap_or(0);
-    let RulesStatus { file, rules, notes } = guests.rules.status(rights, reads, count);
+    let RulesStatus { file, rules, mut notes } = guests.rules.status(rights, reads, count);
+    let more = guests.unclassified.len();
+    if more > 0 {
+        notes.insert(
+            0,
+            format!(
+                "not counted, because they are yet to be looked at: {more} more of the attached processes"
+            ),
+        );
+    }
     let rules = rules.into_iter().map(|mut rule| {
         if let Some((end, _)) = rule.whom.char_indices().nth(LONGEST) {
             rule.whom.truncate(end);
@@ -212,11 +222,17 @@ fn rules(guests: &Guests, rights: &Rights) -> Vec<Reply> {
     rules.chain([Reply::Rules(RulesStatus { file, rules: Vec::new(), notes })]).collect()
 }
 
-fn reload_rules(guests: &mut Guests, rights: &Rights, who: &Credentials) -> Result<(), String> {
+fn reload_rules(guests: &mut Guests, rights: &Rights, who: &Credentials, now: Time) -> Result<(), String> {
     // Enough to mend a file by; a packet holds no more than so much text.
     const SHOWN: usize = 20;
+    // So many processes are looked at before the answer, which counts them. The others take longer than anybody should wait.
+    const AT_ONCE: usize = 8;
     rights.check_server(who)?;
-    guests.reload_rules().map_err(|problems| {
+    let read = guests.reload_rules();
+    for client in guests.unclassified.iter().take(AT_ONCE).copied().collect::<Vec<_>>() {
+        guests.classify(client, rights, now);
+    }
+    read.map_err(|problems| {
         let lines: Vec<String> = problems
             .iter()
             .take(SHOWN)

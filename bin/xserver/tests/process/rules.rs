@@ -105,6 +105,28 @@ fn rules_read_again_hold_for_programs_that_run_and_what_they_covered_comes_back(
 }
 
 #[test]
+fn rules_read_again_then_the_answer_counts_whom_they_match_now_or_says_that_more_are_to_come() {
+    let ruled = Ruled::start(LOW, &[]);
+    let counts = |status: &RulesStatus| status.rules.iter().map(|rule| rule.processes).collect::<Vec<_>>();
+    let mut guests =
+        vec![Guest::attach(&ruled.server, "greedy", 7), Guest::attach(&ruled.server, "other", 0)];
+    assert_eq!(ruled.priority("greedy"), (-5, HintSource::Rule));
+    ruled
+        .write("[[rule]]\nprogram = 'nobody'\npriority = -1\n\n[[rule]]\nprogram = '[go]*'\npriority = -9\n");
+    let status = ruled.reload().unwrap();
+    assert_eq!((counts(&status), status.notes.as_slice()), (vec![0, 2], &[][..]));
+
+    guests.extend((0..30).map(|number| Guest::attach(&ruled.server, &format!("g{number}"), 0)));
+    let status = ruled.reload().unwrap();
+    assert_eq!(counts(&status), [0, 8]);
+    assert!(status.notes.iter().any(|note| note.contains("to be looked at: 24 more")), "{:?}", status.notes);
+    wait("all are looked at", || match ruled.server.ask(Request::Rules) {
+        Reply::Rules(status) => counts(&status) == [0, 32] && status.notes.is_empty(),
+        other => panic!("{other:?}"),
+    });
+}
+
+#[test]
 fn a_bad_file_names_line_key_and_value_and_the_old_rules_stay() {
     let ruled = Ruled::start(LOW, &[]);
     let _greedy = Guest::attach(&ruled.server, "greedy", 7);
