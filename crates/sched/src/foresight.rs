@@ -21,6 +21,9 @@ impl Scheduler {
         if !self.policy.goes_by_priority_alone() {
             return None;
         }
+        let clients =
+            |group: GroupId| self.tables.groups.get(&group).into_iter().flat_map(|group| &group.clients);
+        found.extend(self.tables.rising.iter().flat_map(|&group| clients(group).copied()));
         for device in self.tables.devices.values() {
             // A group that is ready elsewhere runs everywhere or nowhere, which has to be decided.
             if !device.spanning.is_empty() {
@@ -39,14 +42,13 @@ impl Scheduler {
             // Ready or not: what is said of these is the priority of their most urgent queue, which may be idle still.
             let active = device.active.range(..=(Reverse(above), GroupId(u32::MAX))).map(|&(_, group)| group);
             for group in idle.chain(active) {
-                let group = self.tables.groups.get(&group);
-                found.extend(group.into_iter().flat_map(|group| group.clients.iter().copied()));
+                found.extend(clients(group).copied());
                 if found.len() > most {
                     return None;
                 }
             }
         }
-        Some(found)
+        (found.len() <= most).then_some(found)
     }
 
     /// The clients that run on the queue's device now, and not any more as soon as the queue, idle so far, is told ready.

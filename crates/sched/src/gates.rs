@@ -172,6 +172,7 @@ impl Scheduler {
         }
         if group.clients.is_empty() && group.units.is_empty() {
             self.timers.clear(Timer::Grant(id));
+            self.tables.rising.remove(&id);
             self.tables.groups.remove(&id);
         }
     }

@@ -1,6 +1,6 @@
 //! Puts a group that changed in its place on each of its devices.
 //!
-//! Afterwards the indexes of the devices (`ready`, `idle`, `spanning`, `active`) agree with the group's queues, and the devices
+//! Afterwards the indexes of the devices (`ready`, `idle`, `spanning`, `active`) and `Tables::rising` agree with the group's queues, and the devices
 //! that have to decide anew are marked. Cost: the group's devices, not its queues.
 
 use crate::policy::Unit;
@@ -55,6 +55,13 @@ impl Scheduler {
             } else {
                 unit.ready_since = None;
             }
+        }
+        let may_rise =
+            |urgent: i64| group.units.values().any(|unit| unit.ready.is_empty() && unit.priority() > urgent);
+        if group.urgent.is_some_and(may_rise) {
+            self.tables.rising.insert(id);
+        } else {
+            self.tables.rising.remove(&id);
         }
         let spans = group.ready_devices().nth(1).is_some();
         for (&device_id, unit) in &group.units {

@@ -25,6 +25,8 @@ pub(crate) struct Tables {
     pub(crate) groups: IdMap<GroupId, Group>,
     pub(crate) queues: IdMap<QueueId, Queue>,
     pub(crate) devices: IdMap<DeviceId, Device>,
+    /// Groups that run or wait on one device and would be more urgent there if they became ready on another one.
+    pub(crate) rising: BTreeSet<GroupId>,
 }
 
 #[derive(Debug)]

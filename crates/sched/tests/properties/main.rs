@@ -22,6 +22,21 @@ fn run(mut world: World, steps: Vec<(Step, bool)>) {
     world.end();
 }
 
+/// Found by the random stories: a process that is ready on one device and becomes ready on another with a more urgent queue rises on both.
+#[test]
+fn who_would_rise_where_he_is_ready_by_a_queue_elsewhere_is_in_a_hurry() {
+    let story = [
+        Step::Join(1, 2),
+        Step::Join(4, 1),
+        Step::Create(4, 4, 3, None),
+        Step::Ready(4),
+        Step::Create(5, 4, 1, Some(1)),
+        Step::Create(1, 1, 3, None),
+        Step::Ready(5),
+    ];
+    run(World::under(PolicyKind::Hpf), story.map(|step| (step, false)).into());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
