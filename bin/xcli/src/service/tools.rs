@@ -58,15 +58,26 @@ pub(crate) fn forget(root: &Path) -> Result<(), Failure> {
 
 /// Removes the user and his group; false if there is none.
 pub(crate) fn remove_user(root: &Path) -> Result<bool, Failure> {
-    let passwd = std::fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
-    if !passwd.lines().any(|line| line.split(':').next() == Some(USER)) {
-        return Ok(false);
+    let is_in = |table: &str| {
+        let table = std::fs::read_to_string(root.join("etc").join(table)).unwrap_or_default();
+        table.lines().any(|line| line.split(':').next() == Some(USER))
+    };
+    let remove = |tool: &str| {
+        let mut command = Command::new(tool);
+        if !is_live(root) {
+            command.arg("--prefix").arg(root);
+        }
+        run(command.arg(USER))
+    };
+    let is_there = is_in("passwd") || is_in("group");
+    if is_in("passwd") {
+        remove("userdel")?;
     }
-    let mut userdel = Command::new("userdel");
-    if !is_live(root) {
-        userdel.arg("--prefix").arg(root);
+    // Whether the group goes with the user is said by login.defs, which a root of its own may not have.
+    if is_in("group") {
+        remove("groupdel")?;
     }
-    run(userdel.arg(USER)).map(|()| true)
+    Ok(is_there)
 }
 
 /// What systemd says about a unit, as `name=value`.
