@@ -114,9 +114,8 @@ fn lax_program_whose_laxity_is_over_then_it_goes_before_those_that_it_waited_for
     rival.wants_the_device();
     let program = start(&machine, &["--laxity", "4000000", "--critical-priority", "10"]);
     is_held(&machine, &program);
-    // Nothing else lets it go on: the rival never rests, and the server gives nobody his due.
+    // Nothing else lets it go on: the rival never rests, and the server gives nobody his due. It is critical until it has no work for a moment, which may be soon.
     goes_on(&program);
-    stays("it is critical", millis(300), || !machine.is_suspended(program.pid()));
     is_well(&[&program]);
 }
 
