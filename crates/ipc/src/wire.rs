@@ -425,7 +425,9 @@ mod tests {
             let packet = loan.to_packet();
             let (kind, body) = open(&packet).unwrap();
             assert_eq!((kind, Loan::parse(body)), (Kind::Lend, Ok(loan)));
-            assert!((0..body.len()).all(|length| Loan::parse(&body[..length]).is_err()));
+            // Each length of a short one, some of a long one: this runs in an interpreter too.
+            let step = body.len() / 64 + 1;
+            assert!((0..body.len()).step_by(step).all(|length| Loan::parse(&body[..length]).is_err()));
             assert!(Loan::parse(&[body, &[0]].concat()).is_err());
         }
         for wrong in [
