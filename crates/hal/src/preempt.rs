@@ -35,7 +35,7 @@ pub trait Interrupt: Send + Sync {
     fn restore(&self) -> Result<(), Error>;
 }
 
-/// What another process needs to stop the queue itself, without waking its owner.
+/// What another process needs to stop what this one has on its devices, without waking it.
 #[derive(Debug)]
 pub struct RemoteControl {
     /// Says who can read the rest: a number of the platform's.

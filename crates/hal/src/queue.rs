@@ -4,7 +4,7 @@
 //! error state, the errno or the stream capture of any thread. Commands launched by one thread are executed in the order of
 //! their launches unless the program made the native queue an out-of-order one.
 
-use crate::{Deactivate, Error, HwCommand, Interrupt, RemoteControl};
+use crate::{Deactivate, Error, HwCommand, Interrupt};
 use std::any::Any;
 use std::time::Duration;
 use xsched_core::{DeviceKey, Level};
@@ -48,11 +48,6 @@ pub trait HwQueue: Any + Send + Sync {
 
     /// Level 3, if the queue has it; it then has Level 2 as well. Always the same answer.
     fn interrupt(&self) -> Option<&dyn Interrupt> {
-        None
-    }
-
-    /// What xserver needs to stop the queue itself, if that can be handed over. Each call gives fresh file descriptors.
-    fn remote_control(&self) -> Option<RemoteControl> {
         None
     }
 
