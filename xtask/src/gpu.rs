@@ -39,6 +39,10 @@ enum What {
     Pair,
     /// How soon an urgent kernel runs beside greedy kernels of several lengths.
     Preempt,
+    /// What programs get of the device under UP, PUP and CFS.
+    Shares,
+    /// Two streams of one process under a scheduler inside it.
+    Inside,
     /// What the driver's own controls cost and do.
     Control,
     /// Somebody dies or freezes while a program is stopped.
@@ -66,6 +70,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         What::Apps => "apps",
         What::Pair => "pair",
         What::Preempt => "preempt",
+        What::Shares => "shares",
+        What::Inside => "inside",
         What::Control => "control",
         What::Safety => "safety",
         What::Soak => "soak",

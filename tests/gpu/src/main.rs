@@ -8,12 +8,16 @@ mod bundle;
 mod check;
 mod control;
 mod cores;
+mod inside;
 mod launch;
 mod mps;
 mod pair;
+mod pipeline;
+mod player;
 mod preempt;
 mod safety;
 mod saturate;
+mod shares;
 mod soak;
 mod worker;
 
@@ -42,11 +46,21 @@ enum What {
     Pair(pair::Options),
     /// How soon an urgent kernel runs beside greedy kernels of several lengths.
     Preempt(preempt::Options),
+    /// What programs get of the device under UP, PUP and CFS.
+    Shares(shares::Options),
+    /// Two streams of one process, an urgent one and a greedy one, under a scheduler inside the process.
+    Inside(inside::Options),
     /// Nothing stays stopped, whoever dies or freezes.
     Safety(safety::Options),
     /// One of the programs of `preempt`.
     #[command(hide = true)]
     Player(preempt::player::Options),
+    /// The program of `shares`.
+    #[command(hide = true)]
+    Sharer,
+    /// The program of `inside`.
+    #[command(hide = true)]
+    TwoStreams(inside::player::Options),
     /// Eight programs for minutes: nothing fails, nothing grows.
     Soak(soak::Options),
     /// One start of a driver: how this program times them.
@@ -64,8 +78,12 @@ fn main() -> Result<ExitCode> {
         What::Control(options) => control::run(options).map(|()| ExitCode::SUCCESS),
         What::Pair(options) => pair::run(options).map(|()| ExitCode::SUCCESS),
         What::Preempt(options) => preempt::run(options).map(|()| ExitCode::SUCCESS),
+        What::Shares(options) => shares::run(options).map(|()| ExitCode::SUCCESS),
+        What::Inside(options) => inside::run(options).map(|()| ExitCode::SUCCESS),
         What::Safety(options) => safety::run(options),
         What::Player(options) => preempt::player::play(options).map(|()| ExitCode::SUCCESS),
+        What::Sharer => shares::sharer::play().map(|()| ExitCode::SUCCESS),
+        What::TwoStreams(options) => inside::player::play(options).map(|()| ExitCode::SUCCESS),
         What::Soak(options) => soak::run(options),
         What::Start(options) => launch::start::once(options).map(|()| ExitCode::SUCCESS),
     }

@@ -2,7 +2,7 @@
 //! or to xserver, also while the greedy one sits in calls that hold the driver's locks.
 
 use crate::bundle;
-use crate::preempt::player;
+use crate::player;
 use crate::saturate::call;
 use crate::worker::Worker;
 use anyhow::{Context, Result, ensure};

@@ -4,6 +4,8 @@
 //! assumed about the distribution, so a few samples that the machine disturbed widen nothing and shift nothing. Deliberately
 //! absent: means.
 
+pub mod shares;
+
 use std::fmt;
 
 /// What a value is estimated to be, and its 95 % interval.

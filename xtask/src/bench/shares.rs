@@ -1,10 +1,7 @@
-//! What programs get of one device under UP, PUP and CFS, by the work that the device does for each.
-//!
-//! Not by what the server believes: each program runs alone first and last, natively, and what it gets done then is the whole device. Beside the
-//! others it gets a part of that done; its share is its part of all parts together. The parts may come to more or less than one
-//! device: that is what sharing costs, or gains where one program alone leaves the device idle between its kernels.
+//! What programs get of one device under UP, PUP and CFS, by the work that the device does for each ([`test_stats::shares`]), not by what the
+//! server believes: each program runs alone first and last, natively, and what it gets done then is the whole device.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use test_stats::shares::{self, Company};
 
 use super::{Bench, circumstances, record};
 use crate::demo::greedy::{Backend, Greedy, monotonic};
@@ -46,35 +44,13 @@ enum What {
     Hashcat,
 }
 
-impl What {
-    fn name(self) -> String {
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            What::Kernels { ms, in_flight: 1 } => format!("kernels of {ms} ms, waits for each"),
-            What::Kernels { ms, in_flight } => format!("kernels of {ms} ms, {in_flight} in flight"),
-            What::Hashcat => "hashcat".to_owned(),
+            What::Kernels { ms, in_flight: 1 } => write!(f, "kernels of {ms} ms, waits for each"),
+            What::Kernels { ms, in_flight } => write!(f, "kernels of {ms} ms, {in_flight} in flight"),
+            What::Hashcat => f.write_str("hashcat"),
         }
-    }
-}
-
-/// A program, and the value of the hint that it is started with.
-type Side = (What, i32);
-
-/// Programs that run together.
-struct Company {
-    policy: &'static str,
-    hint: &'static str,
-    sides: &'static [Side],
-}
-
-impl Company {
-    /// What each asks for, in parts of what all ask for.
-    fn wanted(&self) -> Vec<f64> {
-        let weight = |&(_, value): &Side| match self.hint {
-            "priority" => 1.25f64.powi(value),
-            _ => f64::from(value),
-        };
-        let sum: f64 = self.sides.iter().map(weight).sum();
-        self.sides.iter().map(|side| weight(side) / sum).collect()
     }
 }
 
@@ -82,28 +58,16 @@ const fn kernels(ms: f64, in_flight: u32) -> What {
     What::Kernels { ms, in_flight }
 }
 
-const fn up(sides: &'static [Side]) -> Company {
-    Company { policy: "UP", hint: "utilization", sides }
-}
-
-const fn pup(sides: &'static [Side]) -> Company {
-    Company { policy: "PUP", hint: "utilization", sides }
-}
-
-const fn cfs(sides: &'static [Side]) -> Company {
-    Company { policy: "CFS", hint: "priority", sides }
-}
-
 /// What is measured.
-const COMPANIES: [Company; 8] = [
-    up(&[(kernels(1.0, 1), 75), (kernels(1.0, 1), 25)]),
-    up(&[(kernels(1.0, 1), 50), (kernels(1.0, 1), 50)]),
-    up(&[(kernels(1.0, 1), 75), (kernels(0.2, 8), 25)]),
-    up(&[(kernels(0.2, 8), 75), (kernels(20.0, 2), 25)]),
-    up(&[(kernels(1.0, 1), 75), (What::Hashcat, 25)]),
-    pup(&[(kernels(1.0, 1), 50), (kernels(1.0, 1), 30), (kernels(1.0, 1), 20)]),
-    cfs(&[(kernels(1.0, 1), 5), (kernels(1.0, 1), 0)]),
-    cfs(&[(kernels(1.0, 1), 2), (kernels(0.2, 8), 0), (kernels(1.0, 1), -2)]),
+const COMPANIES: [Company<What>; 8] = [
+    Company::up(&[(kernels(1.0, 1), 75), (kernels(1.0, 1), 25)]),
+    Company::up(&[(kernels(1.0, 1), 50), (kernels(1.0, 1), 50)]),
+    Company::up(&[(kernels(1.0, 1), 75), (kernels(0.2, 8), 25)]),
+    Company::up(&[(kernels(0.2, 8), 75), (kernels(20.0, 2), 25)]),
+    Company::up(&[(kernels(1.0, 1), 75), (What::Hashcat, 25)]),
+    Company::pup(&[(kernels(1.0, 1), 50), (kernels(1.0, 1), 30), (kernels(1.0, 1), 20)]),
+    Company::cfs(&[(kernels(1.0, 1), 5), (kernels(1.0, 1), 0)]),
+    Company::cfs(&[(kernels(1.0, 1), 2), (kernels(0.2, 8), 0), (kernels(1.0, 1), -2)]),
 ];
 
 /// Until a program that was started is on its way, and its first numbers are forgotten.
@@ -126,13 +90,14 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let shares = Shares { bench, server, device: &options.device, together };
     let mut table = format!(
         "{}\n\nDevice: {}. The programs of each row *all* ran together for {} s.\n\n\
-         | policy | program | hint | share by work done | off by, points | of what it gets done alone |\n|---|---|--:|--:|--:|--:|\n",
+         {}",
         circumstances()?,
         shares.device,
         options.seconds,
+        shares::HEAD,
     );
     let is_wanted =
-        |company: &Company| options.policy.as_deref().is_none_or(|policy| policy == company.policy);
+        |company: &Company<What>| options.policy.as_deref().is_none_or(|policy| policy == company.policy);
     for company in COMPANIES.into_iter().filter(is_wanted) {
         let rows = shares.measure(&company)?;
         eprint!("{rows}");
@@ -151,7 +116,7 @@ struct Shares<'a> {
 
 impl Shares<'_> {
     /// The rows of programs that run together.
-    fn measure(&self, company: &Company) -> Result<String> {
+    fn measure(&self, company: &Company<What>) -> Result<String> {
         self.server.set_policy(company.policy)?;
         let loads: Vec<Load> =
             company.sides.iter().map(|&(what, _)| self.load(what)).collect::<Result<_>>()?;
@@ -168,22 +133,7 @@ impl Shares<'_> {
         let parts: Vec<f64> = (rates.iter().zip(before.iter().zip(after)))
             .map(|(rate, (before, after))| rate / f64::midpoint(*before, after))
             .collect();
-        let sum: f64 = parts.iter().sum();
-        let mut rows = String::new();
-        for (((what, value), part), wanted) in company.sides.iter().zip(&parts).zip(company.wanted()) {
-            let _ = writeln!(
-                rows,
-                "| {} | {} | {} {value} | {:.1} % | {:+.1} | {:.1} % |",
-                company.policy,
-                what.name(),
-                company.hint,
-                100.0 * part / sum,
-                100.0 * (part / sum - wanted),
-                100.0 * part
-            );
-        }
-        let _ = writeln!(rows, "| | *all* | | | | {:.1} % |", 100.0 * sum);
-        Ok(rows)
+        Ok(company.rows(&parts))
     }
 
     /// How the program is started, with kernels that are the same in each of its runs.
@@ -358,14 +308,6 @@ fn rate(samples: &[(u64, u64)], from: u64, to: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn wanted_shares_go_by_the_hint_and_come_to_one() {
-        assert_eq!(COMPANIES[0].wanted(), [0.75, 0.25]);
-        for company in COMPANIES {
-            assert!((company.wanted().iter().sum::<f64>() - 1.0).abs() < 1e-9);
-        }
-    }
 
     #[test]
     fn reports_of_the_program_are_read_and_other_lines_are_not() {

@@ -1,8 +1,13 @@
-//! Devices: as many as `FAKE_CUDA_DEVICES` says, or one.
+//! Devices: as many as `FAKE_CUDA_DEVICES` says, or one. What fills a device has it alone in this process, or among all processes that
+//! name the same file by `FAKE_CUDA_ALONE`.
 
 use crate::function::*;
 use std::ffi::{c_char, c_int, c_uint};
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 static IS_INITIALIZED: AtomicBool = AtomicBool::new(false);
 
@@ -35,6 +40,24 @@ impl Device {
     }
 }
 
+/// Runs what fills the device.
+pub(crate) fn alone(work: impl FnOnce()) {
+    static DEVICE: LazyLock<Mutex<Option<File>>> = LazyLock::new(|| {
+        Mutex::new(std::env::var_os("FAKE_CUDA_ALONE").map(|path| File::create(path).unwrap()))
+    });
+    let device = DEVICE.lock().unwrap();
+    let lock = |how| {
+        // SAFETY: a file of ours.
+        device.as_ref().is_none_or(|file| unsafe { libc::flock(file.as_raw_fd(), how) } == 0)
+    };
+    while !lock(libc::LOCK_EX) {}
+    work();
+    lock(libc::LOCK_UN);
+    drop(device);
+    // Whoever waits goes first: locks are not fair, devices are.
+    std::thread::sleep(Duration::from_micros(50));
+}
+
 fn uuid(place: *mut [u8; 16], device: c_int) -> Outcome {
     answer(place, is_device(device)?.uuid())
 }
@@ -64,8 +87,9 @@ functions! {
         }
         cuDeviceGetAttribute(place: *mut c_int, attribute: c_int, device: c_int) {
             let number = is_device(device)?.0;
-            // CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, _DEVICE_ID and _DOMAIN_ID.
+            // CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, _PCI_BUS_ID, _PCI_DEVICE_ID and _PCI_DOMAIN_ID.
             match attribute {
+                16 => answer(place, 1),
                 33 => answer(place, 0xFA),
                 34 => answer(place, number),
                 50 => answer(place, 0),

@@ -3,6 +3,7 @@
 //! - `empty()`: does nothing.
 //! - `spin(u64 nanoseconds)`: takes that long.
 //! - `add(u32 *data, u32 count, u32 value)`, `scale(…)`: adds to, or multiplies, each element.
+//! - `work(u32 *words, u64 rounds)`: fills the device for a microsecond a round: no two of these run at once. Adds the rounds to each thread's word.
 //! - `fault()`: writes where it must not.
 
 use crate::context::current;
@@ -16,13 +17,13 @@ use std::time::Duration;
 
 static FUNCTIONS_BY_HANDLE: LazyLock<Mutex<HashMap<usize, &'static str>>> = LazyLock::new(Mutex::default);
 
-const KERNELS: [&str; 5] = ["empty", "spin", "add", "scale", "fault"];
+const KERNELS: [&str; 6] = ["empty", "spin", "add", "scale", "work", "fault"];
 
 /// The work of a launch, with its parameters as they are now.
 ///
 /// # Safety
 /// `parameters` points to as many pointers to values as the kernel has parameters.
-unsafe fn work(function: usize, parameters: *const *const c_void) -> Result<Work, c_int> {
+unsafe fn work(function: usize, threads: usize, parameters: *const *const c_void) -> Result<Work, c_int> {
     let name = *FUNCTIONS_BY_HANDLE.lock().unwrap().get(&function).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
     // SAFETY: by the caller, here and below.
     let wide = |at| unsafe { parameters.add(at).read().cast::<u64>().read_unaligned() };
@@ -38,6 +39,15 @@ unsafe fn work(function: usize, parameters: *const *const c_void) -> Result<Work
             Arc::new(move || std::thread::sleep(time))
         }
         "empty" => Arc::new(|| ()),
+        "work" => {
+            let (words, rounds) = (wide(0), wide(1));
+            Arc::new(move || {
+                crate::device::alone(|| std::thread::sleep(Duration::from_micros(rounds)));
+                // SAFETY: the program says that there is a word for each thread, which nobody else uses meanwhile.
+                let words = unsafe { std::slice::from_raw_parts_mut(words as *mut u32, threads) };
+                words.iter_mut().for_each(|word| *word = word.wrapping_add(rounds as u32));
+            })
+        }
         "fault" => Arc::new(move || context.fail(CUDA_ERROR_ILLEGAL_ADDRESS)),
         name => {
             let (data, count, value) = (wide(0), narrow(1) as usize, narrow(2));
@@ -63,8 +73,9 @@ fn launch(
     if grid.contains(&0) || block.contains(&0) || block.iter().product::<c_uint>() > 1024 {
         return Err(CUDA_ERROR_INVALID_VALUE);
     }
+    let threads = grid.iter().chain(&block).map(|of| *of as usize).product();
     // SAFETY: the program's parameters.
-    let work = unsafe { work(function, parameters) }?;
+    let work = unsafe { work(function, threads, parameters) }?;
     find(null, stream)?.submit(work).map(drop)
 }
 

@@ -76,6 +76,12 @@ functions! {
     plain {
         cuStreamCreate(place: *mut usize, flags: c_uint) { create(place, flags) }
         cuStreamCreateWithPriority(place: *mut usize, flags: c_uint, _priority: c_int) { create(place, flags) }
+        // Priorities are taken, and change nothing.
+        cuCtxGetStreamPriorityRange(least: *mut c_int, greatest: *mut c_int) {
+            current()?;
+            answer(least, 0)?;
+            answer(greatest, -5)
+        }
         cuStreamDestroy_v2(handle: usize) { destroy(handle) }
         cuStreamDestroy(handle: usize) { destroy(handle) }
     }

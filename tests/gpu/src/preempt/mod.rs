@@ -69,10 +69,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let machine = Machine::new();
     let _server = machine.server(&[]);
     let mps = if options.no_mps { None } else { Mps::start(machine.folder()).ok() };
-    let mut settings = vec![start("native", None, &machine, |machine, _| machine.command(player::this()))?];
+    let mut settings =
+        vec![start("native", None, &machine, |machine, _| machine.command(crate::player::this()))?];
     if let Some(mps) = &mps {
         let serve = |machine: &Machine, is_urgent: bool| {
-            let mut command = machine.command(player::this());
+            let mut command = machine.command(crate::player::this());
             mps.serve(&mut command, if is_urgent { Priority::Normal } else { Priority::BelowNormal });
             command
         };
@@ -84,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             let priority = if is_urgent { "10" } else { "0" };
             command
                 .args(["run", "--priority", priority, "--level", &level.to_string(), "--"])
-                .arg(player::this());
+                .arg(crate::player::this());
             command
         };
         settings.push(start(&format!("XSched, Level {level}"), Some(level), &machine, run)?);

@@ -1,19 +1,18 @@
 //! The two programs: they do what they are told, line by line.
 
+use crate::pipeline::Pipeline;
+use crate::player::{self, Order, number};
 use crate::saturate::{Saturate, call, multiprocessors};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use cuda_suite::cu::{Api, Kernels};
-use std::io::BufRead;
 use std::ptr::null_mut;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// An urgent request: so many kernels ...
 pub(crate) const KERNELS: usize = 10;
 /// ... of this length.
 pub(crate) const KERNEL: Duration = Duration::from_micros(20);
-/// How many greedy kernels are in flight.
-const IN_FLIGHT: usize = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -30,40 +29,16 @@ enum Kind {
     Greedy,
 }
 
-/// This program.
-pub(crate) fn this() -> std::path::PathBuf {
-    std::env::current_exe().unwrap_or_default()
-}
-
 /// Plays until nobody is left to tell anything.
 pub(crate) fn play(options: &Options) -> Result<()> {
-    let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
-    let mut context = null_mut();
-    // SAFETY: flags must be 0; places for the answers.
-    unsafe {
-        call("cuInit", (cu.cuInit)(0))?;
-        call("cuDevicePrimaryCtxRetain", (cu.cuDevicePrimaryCtxRetain)(&raw mut context, 0))?;
-        call("cuCtxSetCurrent", (cu.cuCtxSetCurrent)(context))?;
-    }
-    let (tell, orders) = channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if tell.send(line.split_whitespace().map(str::to_owned).collect()).is_err() {
-                return;
-            }
-        }
-    });
+    let (cu, orders) = (player::open()?, player::orders());
     match options.kind {
         Kind::Urgent => urgent(&cu, &orders),
         Kind::Greedy => greedy(&cu, &orders),
     }
 }
 
-fn number(order: &[String], at: usize) -> Result<u64> {
-    Ok(order.get(at).with_context(|| format!("{order:?} says no number"))?.parse()?)
-}
-
-fn urgent(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
+fn urgent(cu: &Api, orders: &Receiver<Order>) -> Result<()> {
     let kernels = cu.kernels().map_err(|code| anyhow::anyhow!("the driver answers {code}"))?;
     request(cu, &kernels)?;
     println!("ready");
@@ -89,7 +64,7 @@ fn urgent(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
 }
 
 /// Kernels of 20 µs with gaps of as much, until it is over or somebody says so.
-fn eager(cu: &Api, kernels: &Kernels, time: Duration, orders: &Receiver<Vec<String>>) -> Result<()> {
+fn eager(cu: &Api, kernels: &Kernels, time: Duration, orders: &Receiver<Order>) -> Result<()> {
     const BURST: usize = 500;
     let begun = Instant::now();
     println!("begins");
@@ -114,13 +89,8 @@ fn request(cu: &Api, kernels: &Kernels) -> Result<()> {
     call("cuStreamSynchronize", unsafe { (cu.cuStreamSynchronize)(null_mut()) })
 }
 
-fn greedy(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
+fn greedy(cu: &Api, orders: &Receiver<Order>) -> Result<()> {
     let work = Saturate::new(cu, multiprocessors(cu)?)?;
-    let mut events = [null_mut(); IN_FLIGHT];
-    for event in &mut events {
-        // SAFETY: a place for the answer.
-        call("cuEventCreate", unsafe { (cu.cuEventCreate)(event, 2) })?;
-    }
     println!("ready");
     while let Ok(order) = orders.recv() {
         let besides: fn(&Api) -> Result<()> = match order.first().map(String::as_str) {
@@ -135,27 +105,24 @@ fn greedy(cu: &Api, orders: &Receiver<Vec<String>>) -> Result<()> {
         };
         let rounds = work.rounds(Duration::from_micros(number(&order, 1)?));
         work.reset()?;
-        let (mut launched, mut counted, mut since) = (0u64, 0, Instant::now());
+        let mut pipeline = Pipeline::new(cu, &work, null_mut())?;
+        let (mut counted, mut since) = (0, Instant::now());
         loop {
             match orders.try_recv() {
                 Ok(order) if order.first().is_some_and(|word| word == "count") => {
-                    (counted, since) = (launched, Instant::now());
+                    (counted, since) = (pipeline.launched(), Instant::now());
                 }
-                Ok(order) if order.first().is_some_and(|word| word == "where") => println!("at {launched}"),
+                Ok(order) if order.first().is_some_and(|word| word == "where") => {
+                    println!("at {}", pipeline.launched());
+                }
                 Ok(_) => break,
                 Err(std::sync::mpsc::TryRecvError::Empty) => {}
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(()),
             }
-            let event = events[launched as usize % IN_FLIGHT];
-            // SAFETY: an event of ours; one that was never recorded is complete.
-            unsafe {
-                call("cuEventSynchronize", (cu.cuEventSynchronize)(event))?;
-                work.launch_rounds(rounds, null_mut())?;
-                call("cuEventRecord", (cu.cuEventRecord)(event, null_mut()))?;
-            }
-            launched += 1;
+            pipeline.step(rounds)?;
             besides(cu)?;
         }
+        let launched = pipeline.launched();
         let rate = ((launched - counted) * rounds) as f64 / since.elapsed().as_secs_f64();
         work.wait()?;
         work.check(launched * rounds)?;

@@ -1,0 +1,55 @@
+//! The benchmarks whose programs are this one, on a simulated GPU: every row is there, and says roughly what it should. Staged, as all system tests.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use test_system::machine::library;
+
+/// A bundle as `cargo xtask gpu-bench` lays it out, as far as it is needed, and the simulated driver beside it.
+struct Bundle(tempfile::TempDir);
+
+impl Bundle {
+    fn new() -> Bundle {
+        let folder = tempfile::tempdir().unwrap();
+        let link = |from: &Path, to: &str| std::os::unix::fs::symlink(from, folder.path().join(to)).unwrap();
+        // It looks beside itself for the rest, so it is not a link.
+        std::fs::copy(env!("CARGO_BIN_EXE_gpu"), folder.path().join("gpu")).unwrap();
+        let stage = std::env::var_os("STAGED_XSCHED").expect("STAGED_XSCHED names a staged build");
+        link(Path::new(&stage), "xsched");
+        std::fs::create_dir(folder.path().join("driver")).unwrap();
+        link(&library("libfake_cuda.so"), "driver/libcuda.so.1");
+        Bundle(folder)
+    }
+
+    /// The cells of all rows that a benchmark prints.
+    fn rows(&self, arguments: &[&str]) -> Vec<Vec<String>> {
+        let folder = self.0.path();
+        let mut command = Command::new(folder.join("gpu"));
+        command.args(arguments).env("LD_LIBRARY_PATH", folder.join("driver"));
+        command.env("FAKE_CUDA_ALONE", folder.join("device")).stderr(Stdio::inherit());
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        println!("{text}");
+        assert!(output.status.success(), "{arguments:?} failed: {text}");
+        let is_row = |line: &&str| line.starts_with("| ") && line.contains(" % |");
+        let cells =
+            |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        text.lines().filter(is_row).map(cells).collect()
+    }
+}
+
+#[test]
+fn programs_that_share_a_gpu_then_each_gets_about_what_its_hint_says() {
+    let rows = Bundle::new().rows(&["shares", "--policy", "PUP", "--seconds", "3", "--within", "12"]);
+    let programs: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
+    let (short, middle, long) =
+        ("kernels of 0.1 ms, 2 in flight", "kernels of 1 ms, 2 in flight", "kernels of 10 ms, 2 in flight");
+    assert_eq!(programs, [middle, middle, middle, "*all*", short, middle, long, "*all*"]);
+}
+
+#[test]
+fn two_streams_of_a_process_then_a_scheduler_inside_lets_the_urgent_one_go_first() {
+    let rows = Bundle::new().rows(&["inside", "--requests", "10", "--lengths", "10000"]);
+    let times_alone: Vec<f64> = rows.iter().map(|row| row[5].parse().unwrap()).collect();
+    let [native, _, local, _] = times_alone[..] else { panic!("{rows:?}") };
+    assert!(local < native / 2.0, "{rows:?}");
+}
