@@ -257,6 +257,25 @@ fn an_equal_that_has_been_idle_for_a_moment_changes_nothing_and_one_that_comes_b
 }
 
 #[test]
+fn an_equal_that_has_become_idle_without_a_word_since_nobody_waits_for_it_is_noticed_at_a_heartbeat() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let ([greedy, quiet], urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    machine.launch(&greedy, 1);
+    machine.launch(&quiet, 1);
+    machine.burst(&urgent, 1, MS);
+    is_done(&greedy, &["interruptible", "plain"]);
+    let slot = quiet.page.page().slot(0).unwrap();
+    assert!(slot.activity.try_idle(slot.activity.snapshot()));
+    for _ in 0..4 {
+        machine.guests.audit(machine.now);
+        machine.pass(50 * MS);
+    }
+    is_done(&greedy, &["short"]);
+    machine.launch(&quiet, 1);
+    is_done(&greedy, &["plain"]);
+}
+
+#[test]
 fn policies_of_turns_do_nothing_to_channels() {
     let mut machine = Machine::new(PolicyKind::Up);
     let all = [machine.lender(0), machine.lender(1)];
