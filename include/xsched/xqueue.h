@@ -27,9 +27,9 @@ extern "C" {
  *
  * @param xq where the handle goes.
  * @param hwq the hardware queue.
- * @param level how far it shall be preempted, an XPreemptLevel.
+ * @param level how far it must be possible to preempt it, an XPreemptLevel; see XQueueSetPreemptLevel().
  * @param flags XQueueCreateFlag bits.
- * @return kXSchedErrorNotSupported if the device cannot do `level`; a line on standard error says what it can.
+ * @return kXSchedErrorNotSupported if that is not possible; a line on standard error says what is, and why not more.
  */
 XResult XQueueCreate(XQueueHandle *xq, HwQueueHandle hwq, int64_t level, int64_t flags);
 
@@ -39,7 +39,16 @@ XResult XQueueDestroy(XQueueHandle xq);
 /** Looks up the XQueue of a hardware queue: one that was created, or the one that a stand-in schedules without being asked. */
 XResult XQueueGet(XQueueHandle *xq, HwQueueHandle hwq);
 
-/** Changes how far the queue is preempted. kXSchedErrorNotSupported if the device cannot do that. */
+/**
+ * Asks whether the queue can be preempted so far, as things are. It is a demand, not a bound: what can be done is done, also beyond it (a bound is
+ * `xcli run --level`, or XSCHED_AUTO_XQUEUE_LEVEL).
+ *
+ * Levels above kPreemptLevelBlock are those of the process as a whole: xserver interrupts all that it runs on a device. So they are granted while xserver
+ * schedules (kSchedulerGlobal) and where the device's driver can be told to; a scheduler in the process, or the program itself, holds single queues back, at
+ * kPreemptLevelBlock. What XQueueSuspend() does is the same at all levels.
+ *
+ * @return kXSchedErrorNotSupported if not; a line on standard error says why.
+ */
 XResult XQueueSetPreemptLevel(XQueueHandle xq, XPreemptLevel level);
 
 /**

@@ -10,7 +10,7 @@
 
 use crate::{Error, HwQueue};
 use std::os::fd::OwnedFd;
-use xsched_core::Level;
+use xsched_core::{DeviceKey, Level};
 
 /// Level 2: launched commands that have not started can be held back.
 pub trait Deactivate: Send + Sync {
@@ -48,8 +48,13 @@ pub struct RemoteControl {
 
 /// What a platform offers for stopping all that a process has on its devices at once, by xserver or, if that is gone, by the process's own agent.
 ///
-/// Its methods are called by the agent alone. They take no lock that anybody holds across a vendor's call, and make plain system calls only.
+/// Its methods take no lock that anybody holds across a vendor's call, and make plain system calls only. But for [`Controls::can_interrupt`], they are called by the
+/// agent alone.
 pub trait Controls: Send + Sync + std::fmt::Debug {
+    /// Whether what this process runs on a device can be interrupted; the error says why not. Asks the driver. Holds no lock meanwhile that another method takes, for
+    /// threads of the program may call it.
+    fn can_interrupt(&self, device: &DeviceKey) -> Result<(), String>;
+
     /// Moves when there is something new to tell. Asks nobody.
     fn generation(&self) -> u64;
 

@@ -5,6 +5,8 @@
 //!
 //! Functions that wait are for the program's own threads; in a callback they answer [`Error::InCallback`], because they might wait for themselves.
 
+use crate::manager::Manager;
+use crate::offered::offered;
 use crate::queue::{Control, Queue};
 use crate::{errno, given, submit, thread};
 use std::sync::atomic::Ordering;
@@ -31,9 +33,25 @@ pub enum Error {
     /// This would wait, in a callback.
     #[error("{0} waits, which is not allowed in a callback")]
     InCallback(&'static str),
+    /// More was asked than the queue can do at present.
+    #[error("level {asked} was asked of a queue on {platform} that has level {has}{}", why_not(.why))]
+    Level {
+        /// The level that was asked for.
+        asked: Level,
+        /// The level that the queue has.
+        has: Level,
+        /// The queue's platform.
+        platform: &'static str,
+        /// Why not more, if that is known.
+        why: Option<String>,
+    },
     /// The device, or the queue, says so.
     #[error(transparent)]
     Device(#[from] xsched_hal::Error),
+}
+
+fn why_not(why: &Option<String>) -> String {
+    why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
 }
 
 /// A queue that the program names, in one life of it. Dropping the claim changes nothing about the queue but what the platform does then.
@@ -85,16 +103,56 @@ impl Claim {
         (std::ptr::from_ref(self.queue).addr(), self.life)
     }
 
-    /// How far the queue can be preempted, as far as the settings allow.
+    /// How far the queue can be preempted as things are: by what the platform does for a queue alone, or by what xserver does to the whole process.
     pub fn level(&self) -> Result<Level, Error> {
         self.there()?;
-        Ok(self.hw.level().min(self.queue.guest().highest_level()))
+        Ok(self.levels().0)
     }
 
-    /// Fails if the queue cannot be preempted so far; the error says how far it can.
+    /// Fails if the queue cannot be preempted so far; the error says how far it can, and why not further.
     pub fn require(&self, asked: Level) -> Result<(), Error> {
-        let (has, platform) = (self.level()?, self.hw.platform());
-        if asked <= has { Ok(()) } else { Err(xsched_hal::Error::Level { asked, has, platform }.into()) }
+        self.there()?;
+        if asked <= Level::Block {
+            return Ok(());
+        }
+        let _errno = errno::Keep::new();
+        let (has, why) = self.levels();
+        if asked <= has {
+            return Ok(());
+        }
+        Err(Error::Level { asked, has, platform: self.hw.platform(), why })
+    }
+
+    /// The level, and why it is not higher.
+    fn levels(&self) -> (Level, Option<String>) {
+        let (own, highest) = (self.hw.level(), self.queue.guest().highest_level());
+        if highest < Level::Interrupt {
+            return (own.min(highest), Some(format!("the settings allow level {highest} at most")));
+        }
+        match self.can_be_interrupted() {
+            Ok(()) => (Level::Interrupt, None),
+            Err(why) => (own, Some(why)),
+        }
+    }
+
+    /// Whether xserver can interrupt what the process has on this queue's device.
+    fn can_be_interrupted(&self) -> Result<(), String> {
+        let guest = self.queue.guest();
+        let who = match guest.manager() {
+            Manager::Global if guest.config.device_control => None,
+            Manager::Global => return Err("XSCHED_DEVICE_CONTROL is off".into()),
+            Manager::Local(_) => Some("a scheduler in the process"),
+            Manager::App => Some("the program itself"),
+        };
+        if let Some(who) = who {
+            return Err(format!(
+                "what runs is interrupted by xserver alone, for the whole process, and {who} schedules this one"
+            ));
+        }
+        match offered() {
+            Some(controls) => controls.can_interrupt(self.hw.device()),
+            None => Err("there is nothing by which the device's driver can be told to interrupt it".into()),
+        }
     }
 
     /// Gives the queue hints, all at once.

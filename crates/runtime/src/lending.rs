@@ -91,6 +91,10 @@ mod tests {
     struct Contexts(AtomicU64);
 
     impl Controls for Contexts {
+        fn can_interrupt(&self, _device: &xsched_core::DeviceKey) -> Result<(), String> {
+            Ok(())
+        }
+
         fn generation(&self) -> u64 {
             self.0.load(Ordering::SeqCst)
         }

@@ -20,6 +20,10 @@ struct Contexts {
 static CONTEXTS: Contexts = Contexts { generation: AtomicU64::new(1), rescues: AtomicU64::new(0) };
 
 impl Controls for Contexts {
+    fn can_interrupt(&self, _device: &xsched_core::DeviceKey) -> Result<(), String> {
+        Ok(())
+    }
+
     fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }

@@ -84,7 +84,7 @@ fn answer(answer: Answer) -> XResult {
             Error::Device(Device::Discarded) => XResult::NOT_FOUND,
             Error::Device(Device::NotAllowed { .. }) => XResult::NOT_ALLOWED,
             Error::Device(Device::Value { .. } | Device::Platform { .. }) => XResult::INVALID_VALUE,
-            Error::Device(Device::Level { .. }) => {
+            Error::Level { .. } | Error::Device(Device::Level { .. }) => {
                 report::once(&error.to_string());
                 XResult::NOT_SUPPORTED
             }

@@ -80,7 +80,7 @@ unsafe fn get(xq: *mut XQueueHandle, hwq: HwQueueHandle) -> Answer {
 fn set_preempt_level(xq: XQueueHandle, level: XPreemptLevel) -> Answer {
     let level = types::level(level.into())?;
     let (claim, _) = handles::queue(xq)?;
-    // What a queue can do is done; there is nothing below Level 1.
+    // It is a demand, not a bound: what a queue can do is done.
     Ok(claim.require(level)?)
 }
 

@@ -1,7 +1,11 @@
 //! Each program, under each who schedules.
 
+use std::process::Command;
 use test_capi::Interface::{Cuda, OpenCl};
 use test_capi::{Interface, World};
+use test_system::machine::library;
+use test_system::wait::seconds;
+use test_system::{End, Program};
 
 const APP: &[(&str, &str)] = &[("XSCHED_SCHEDULER", "APP")];
 const LOCAL: &[(&str, &str)] = &[("XSCHED_SCHEDULER", "LCL"), ("XSCHED_POLICY", "HPF")];
@@ -69,4 +73,43 @@ fn misused_by_one_and_by_many_threads_then_it_answers_errors_and_neither_ends_no
     by_everybody("misuse", Cuda);
     without_stand_ins("misuse", OpenCl);
     without_stand_ins("misuse", Cuda);
+}
+
+/// What the program wrote to its error output; it ends well.
+fn complaints(mut command: Command, settings: &[(&str, &str)]) -> String {
+    command.envs(settings.iter().copied());
+    let program = Program::start(command);
+    assert_eq!(program.wait_for_end_within(seconds(60)), End::Exit(0), "{settings:?}: {}", program.errors());
+    program.errors()
+}
+
+#[test]
+fn levels_above_blocking_are_granted_where_xserver_can_interrupt_and_else_a_line_says_why_not() {
+    let world = World::new();
+    let program = world.compile("levels", Cuda);
+    let preload = library("libfake_rm_preload.so");
+    let interruptible = |settings: &[(&str, &str)]| {
+        let mut command = world.command(&program, Cuda, true);
+        // A driver whose channels can be stopped.
+        command.env("LD_PRELOAD", &preload).env("FAKE_CUDA_RM", "1");
+        complaints(command, settings)
+    };
+    let said = interruptible(&[("INTERRUPTIBLE", "1")]);
+    for who in ["a scheduler in the process", "the program itself"] {
+        let why =
+            format!("interrupted by xserver alone, for the whole process, and {who} schedules this one");
+        let line = said.lines().find(|line| line.contains(&why)).unwrap_or_else(|| panic!("{who}: {said}"));
+        assert!(line.starts_with("xsched: level ") && line.contains(" has level block: "), "{line}");
+    }
+    assert!(
+        interruptible(&[("XSCHED_AUTO_XQUEUE_LEVEL", "1")])
+            .contains("the settings allow level block at most")
+    );
+    assert!(interruptible(&[("XSCHED_DEVICE_CONTROL", "off")]).contains("XSCHED_DEVICE_CONTROL is off"));
+    let said = complaints(world.command(&program, Cuda, true), &[]);
+    assert!(said.contains("no channel group of a context was seen"), "{said}");
+
+    let program = world.compile("levels", OpenCl);
+    let said = complaints(world.command(&program, OpenCl, true), &[]);
+    assert!(said.contains("nothing by which the device's driver can be told"), "{said}");
 }

@@ -12,7 +12,8 @@ use xsched_cuda_control::{Channels, Control, KIND, Mode, Refusal, encode};
 use xsched_hal::RemoteControl;
 use xsched_runtime::PerLife;
 
-/// What this process has. A lock is held for no longer than it takes to read or write what is in it: `known` by the agent alone, during its own calls.
+/// What this process has. A lock is held for no longer than it takes to read or write what is in it; but `known` by the agent, during its own calls, and by
+/// nobody else.
 #[derive(Default)]
 struct Held {
     objects: Mutex<Objects>,
@@ -108,21 +109,17 @@ impl Held {
     }
 }
 
-impl Controls {
-    /// Whether what this process runs on a device can be interrupted; the error says why not.
-    pub(super) fn can_interrupt(&self, device: &DeviceKey) -> Result<(), String> {
-        let held = HELD.get();
-        let mut known = held.known.lock().map_err(|_| "a thread broke")?;
-        held.renew(&mut known);
-        match (known.groups.iter().any(|(_, channels, _)| channels.device == *device), known.refused) {
+impl xsched_hal::Controls for Controls {
+    fn can_interrupt(&self, device: &DeviceKey) -> Result<(), String> {
+        let mut asked = Known::default();
+        HELD.get().renew(&mut asked);
+        match (asked.groups.iter().any(|(_, channels, _)| channels.device == *device), asked.refused) {
             (true, _) => Ok(()),
             (false, Some(refusal)) => Err(refusal.to_string()),
             (false, None) => Err("no channel group of a context was seen".into()),
         }
     }
-}
 
-impl xsched_hal::Controls for Controls {
     fn generation(&self) -> u64 {
         HELD.get().generation.load(Ordering::Acquire)
     }

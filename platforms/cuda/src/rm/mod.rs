@@ -54,6 +54,6 @@ fn try_to_listen(driver: &'static Driver) -> Result<(), String> {
 pub(crate) fn can_interrupt(device: &DeviceKey) -> Result<(), String> {
     match DEAF.get() {
         Some(why) => Err(why.clone()),
-        None => Controls.can_interrupt(device),
+        None => xsched_hal::Controls::can_interrupt(&Controls, device),
     }
 }
