@@ -37,6 +37,8 @@ enum What {
     Apps,
     /// An urgent program beside a greedy one.
     Pair,
+    /// What an urgent request takes right behind greedy work that is over.
+    Behind,
     /// How soon an urgent kernel runs beside greedy kernels of several lengths.
     Preempt,
     /// What programs get of the device under UP, PUP and CFS.
@@ -69,6 +71,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         What::Launch => "launch",
         What::Apps => "apps",
         What::Pair => "pair",
+        What::Behind => "behind",
         What::Preempt => "preempt",
         What::Shares => "shares",
         What::Inside => "inside",

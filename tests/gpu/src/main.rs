@@ -4,6 +4,7 @@
 //! Tables go to standard output, as Markdown; everything else to standard error.
 
 mod apps;
+mod behind;
 mod bundle;
 mod check;
 mod control;
@@ -44,6 +45,8 @@ enum What {
     Control(control::Options),
     /// An urgent program beside a greedy one: alone, natively together, under XSched together.
     Pair(pair::Options),
+    /// What an urgent request takes right behind greedy work that is over: the least that scheduling can reach.
+    Behind(behind::Options),
     /// How soon an urgent kernel runs beside greedy kernels of several lengths.
     Preempt(preempt::Options),
     /// What programs get of the device under UP, PUP and CFS.
@@ -77,6 +80,7 @@ fn main() -> Result<ExitCode> {
         What::Apps(options) => apps::run(options).map(|()| ExitCode::SUCCESS),
         What::Control(options) => control::run(options).map(|()| ExitCode::SUCCESS),
         What::Pair(options) => pair::run(options).map(|()| ExitCode::SUCCESS),
+        What::Behind(options) => behind::run(options).map(|()| ExitCode::SUCCESS),
         What::Preempt(options) => preempt::run(options).map(|()| ExitCode::SUCCESS),
         What::Shares(options) => shares::run(options).map(|()| ExitCode::SUCCESS),
         What::Inside(options) => inside::run(options).map(|()| ExitCode::SUCCESS),
