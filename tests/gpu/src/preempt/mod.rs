@@ -3,6 +3,7 @@
 //! The programs are this one ([`player`]): the urgent one asks for ten kernels of 20 µs every 20 ms; the greedy one keeps two kernels in
 //! flight that fill the device, and checks at the end of each turn that all their threads did all they should, each thing once.
 
+mod distribution;
 mod picture;
 pub(crate) mod player;
 
@@ -11,6 +12,7 @@ use crate::mps::{Mps, Priority};
 use crate::worker::Worker;
 use anyhow::{Context, Result};
 use cuda_suite::cu::Api;
+use distribution::Panel;
 use picture::Point;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +34,9 @@ pub(crate) struct Options {
     /// Draw the table there, too, as SVG.
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
+    /// Draw there how the times are distributed, as SVG.
+    #[arg(long, value_name = "FILE")]
+    distributions: Option<PathBuf>,
     /// Measure nothing and draw the table that is in this file.
     #[arg(long, value_name = "FILE", requires = "picture")]
     table: Option<PathBuf>,
@@ -102,7 +107,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     println!("|---|---|--:|--:|--:|--:|--:|--:|");
     row("none", "native, alone", &alone, &alone, None);
+    let mut panels = Vec::new();
     for &length in &options.lengths {
+        let name = format!("{:?}", Duration::from_micros(length));
+        let mut panel = Panel { name: name.clone(), settings: Vec::new() };
         let first = settings.first_mut().context("native is always there")?;
         let rate = first.greedy_alone(length)?;
         for setting in &mut settings {
@@ -111,14 +119,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             let (times, kept) = setting.together(length, requests)?;
             let [p50, p99] = [0.5, 0.99].map(|share| quantile(&times, share));
             setting.seen.push(Point { length_us: length, p50, p99 });
-            row(
-                &format!("{:?}", Duration::from_micros(length)),
-                &setting.name,
-                &times,
-                &alone,
-                Some(kept / rate),
-            );
+            row(&name, &setting.name, &times, &alone, Some(kept / rate));
+            panel.settings.push((setting.name.clone(), times));
         }
+        panels.push(panel);
+    }
+    if let Some(file) = &options.distributions {
+        let (_, name, _) = bundle::device(&cu)?;
+        write(file, &distribution::draw(&title(&name), &alone, &panels))?;
     }
     if let Some(file) = &options.picture {
         let (_, name, _) = bundle::device(&cu)?;

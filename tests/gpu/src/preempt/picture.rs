@@ -10,7 +10,7 @@ const RIGHT: f64 = 720.0;
 const TOP: f64 = 96.0;
 const BOTTOM: f64 = 440.0;
 /// Colours of the settings in their order: distinct to the colour-blind, by lightness too.
-const COLOURS: [&str; 4] = ["#d1495b", "#8a6d00", "#5a5a5a", "#00589c"];
+pub(super) const COLOURS: [&str; 4] = ["#d1495b", "#8a6d00", "#5a5a5a", "#00589c"];
 
 /// What one setting showed beside kernels of one length: µs at the median and the 99th percentile.
 pub(crate) struct Point {
@@ -111,6 +111,7 @@ pub(crate) fn draw(title: &str, settings: &[(String, Vec<Point>)], alone: f64) -
     svg
 }
 
-fn duration(us: f64) -> String {
+/// As a text.
+pub(super) fn duration(us: f64) -> String {
     format!("{:?}", Duration::from_micros(us.round() as u64)).replace("µs", " µs").replace("ms", " ms")
 }
