@@ -192,6 +192,14 @@ impl Guest {
         }
     }
 
+    /// Whether what it launches on a device can be taken off it at any moment, from now on. What changes is written at once: by the next turn, if it has parted.
+    pub(crate) fn set_deep(&mut self, device: DeviceId, is_deep: bool) -> Result<(), Stale> {
+        let seen = self.devices.iter_mut().flatten().find(|seen| seen.id == device);
+        let Some(seen) = seen.filter(|seen| seen.wish.deep != is_deep) else { return Ok(()) };
+        seen.wish.deep = is_deep;
+        self.decree(device).map(drop)
+    }
+
     /// Whether its gate on the device is to be closed.
     pub(crate) fn is_to_be_held(&self, device: DeviceId) -> bool {
         self.devices.iter().flatten().any(|seen| seen.id == device && seen.wish.suspended)

@@ -10,6 +10,7 @@ use crate::quota::Quota;
 use rustix::io::Result as IoResult;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use xsched_core::id::IdMap;
 use xsched_core::{ClientId, Time};
@@ -29,10 +30,23 @@ const FILES_OF_A_LINK: usize = 2;
 pub(crate) struct Link {
     pub(crate) connection: Connection,
     pub(crate) role: Role,
-    /// Files that it keeps open here ...
+    /// Files that it keeps open here, but for those that it has lent.
     files: usize,
-    /// ... and of these, how many it has lent.
-    lent: usize,
+}
+
+/// Stands for files that somebody has lent: they count as his until this is dropped, for a call on them may outlast the one who lent them.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    uid: u32,
+    count: usize,
+    given_back: Sender<(u32, usize)>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Nobody is left to count only if all is over.
+        let _ = self.given_back.send((self.uid, self.count));
+    }
 }
 
 /// What it is.
@@ -72,6 +86,9 @@ pub(crate) struct Links {
     control_quota: Quota,
     /// Of those that this process may have open: a guest may bring some.
     files: Quota,
+    /// Lent files that are closed by now, and where their stand-ins say so.
+    closed: Receiver<(u32, usize)>,
+    closing: Sender<(u32, usize)>,
     fresh: usize,
     last: u32,
 }
@@ -80,11 +97,14 @@ impl Links {
     /// For a process that may have so many files open.
     pub(crate) fn new(most_files: usize) -> Links {
         let files = most_files.saturating_sub(OWN_FILES);
+        let (closing, closed) = channel();
         Links {
             table: IdMap::default(),
             quota: Quota::new("connections", 4352, 1024),
             control_quota: Quota::new("control connections", 256, 32),
             files: Quota::new("open files", files, files / 2),
+            closed,
+            closing,
             fresh: 0,
             last: 0,
         }
@@ -92,6 +112,7 @@ impl Links {
 
     /// Takes a connection in. The error says why not, and was said to the peer.
     pub(crate) fn add(&mut self, connection: Connection, now: Time, poller: &Poller) -> Result<(), String> {
+        self.count_closed();
         let uid = connection.credentials().uid;
         let number = numbers::next(&mut self.last, |number| self.table.contains_key(&number));
         let watch = || {
@@ -117,10 +138,8 @@ impl Links {
             return Err(reason);
         }
         self.fresh += 1;
-        self.table.insert(
-            number,
-            Link { connection, role: Role::Fresh { since: now }, files: FILES_OF_A_LINK, lent: 0 },
-        );
+        self.table
+            .insert(number, Link { connection, role: Role::Fresh { since: now }, files: FILES_OF_A_LINK });
         Ok(())
     }
 
@@ -137,16 +156,17 @@ impl Links {
         Ok(())
     }
 
-    /// The link keeps so many lent files open, in place of those that it had lent before. The error says why it may not.
-    pub(crate) fn lend_files(&mut self, number: u32, count: usize) -> Result<(), String> {
-        let Some(link) = self.table.get_mut(&number) else { return Ok(()) };
+    /// The link lends so many files, which are its user's until what is answered is dropped. The error says why it may not.
+    pub(crate) fn lend_files(&mut self, number: u32, count: usize) -> Result<Option<Lent>, String> {
+        self.count_closed();
+        let Some(link) = self.table.get(&number) else { return Ok(None) };
         let uid = link.connection.credentials().uid;
-        // Both are open for a moment.
         self.files.take(uid, count)?;
-        self.files.put_back(uid, link.lent);
-        link.files = link.files + count - link.lent;
-        link.lent = count;
-        Ok(())
+        Ok(Some(Lent { uid, count, given_back: self.closing.clone() }))
+    }
+
+    fn count_closed(&mut self) {
+        self.closed.try_iter().for_each(|(uid, count)| self.files.put_back(uid, count));
     }
 
     /// A link has said what it is.
@@ -276,11 +296,23 @@ mod tests {
         let last = links.numbers().into_iter().max().unwrap();
         links.remove(last, &poller).unwrap();
         let number = links.numbers().into_iter().min().unwrap();
-        for lent in [2, 0, 1, 1, 0, 2] {
-            links.lend_files(number, lent).unwrap();
-            assert_eq!(links.files.taken(), most - FILES_OF_A_LINK + lent);
-        }
+        // Both what is lent and what was lent before are open for a moment, and for longer while a call is stuck.
+        let first = links.lend_files(number, 1).unwrap();
+        let second = links.lend_files(number, 1).unwrap();
+        assert_eq!(links.files.taken(), most);
+        assert!(links.lend_files(number, 1).is_err());
+        drop(first);
+        let third = links.lend_files(number, 1).unwrap();
+        assert!(links.lend_files(number, 1).is_err());
         links.numbers().into_iter().for_each(|number| drop(links.remove(number, &poller)));
-        assert_eq!((links.files.taken(), links.quota.taken(), links.has_fresh()), (0, 0, false));
+        links.count_closed();
+        assert_eq!(
+            (links.files.taken(), links.quota.taken(), links.has_fresh()),
+            (2, 0, false),
+            "theirs still"
+        );
+        drop((second, third));
+        links.count_closed();
+        assert_eq!(links.files.taken(), 0);
     }
 }

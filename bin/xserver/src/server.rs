@@ -24,7 +24,9 @@ use std::time::Duration;
 use xsched_core::{ClientId, Hint, HintKind, Size, Time};
 use xsched_ipc::Error;
 use xsched_ipc::control::{Reply, Request};
-use xsched_ipc::server::{self, Control, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now};
+use xsched_ipc::server::{
+    self, Control, HEARTBEAT_CLOSELY, HEARTBEAT_EVERY, Listener, Message, Newcomer, Pulse, now,
+};
 use xsched_ipc::wire::VERSION;
 use xsched_sched::Scheduler;
 
@@ -56,6 +58,8 @@ pub(crate) struct Server {
     in_a_hurry: BTreeSet<ClientId>,
     /// When to give a sign of life at the latest, if anybody is there.
     beat_due: Time,
+    /// When the last turn began, which is a sign of life.
+    beaten: Time,
     /// No fd was left for the next connection: when to try again.
     accepting_again: Option<Time>,
     is_ending: bool,
@@ -95,6 +99,7 @@ impl Server {
             pace: Pace::default(),
             in_a_hurry: BTreeSet::new(),
             beat_due: Time::ZERO,
+            beaten: Time::ZERO,
             accepting_again: None,
             is_ending: false,
         })
@@ -131,6 +136,7 @@ impl Server {
             }
             let time = now();
             self.pulse.beat(time);
+            self.beaten = time;
             for source in sources.drain(..) {
                 match source {
                     Source::Link(_) | Source::Listener => self.crowd.add(source),
@@ -160,6 +166,7 @@ impl Server {
                 self.read_all_rings(time);
                 self.guests.audit(time);
                 self.interrupts.iter().for_each(|interrupts| interrupts.refresh(&mut self.guests));
+                self.part_with_those_left_off(time);
             }
             if let Err((client, reason)) = self.guests.scan(time)
                 && let Some(link) = self.guests.table.get(&client).map(|guest| guest.link)
@@ -171,7 +178,15 @@ impl Server {
             self.facts.follow(&mut self.guests, now());
             next = self.turn(now());
             let due = match &mut self.interrupts {
-                Some(interrupts) => interrupts.follow(&mut self.guests, now()),
+                Some(interrupts) => {
+                    let due = interrupts.follow(&mut self.guests, now());
+                    let (guests, links) = (&self.guests, &self.links);
+                    interrupts.say_vigils(|client, is_kept| {
+                        let link = guests.table.get(&client).and_then(|guest| links.get(guest.link));
+                        link.is_none_or(|link| link.connection.have_vigil(is_kept))
+                    });
+                    due
+                }
                 None => {
                     self.guests.touched.clear();
                     None
@@ -208,6 +223,10 @@ impl Server {
         let due = [
             next,
             is_watched.then_some(self.beat_due),
+            self.interrupts
+                .as_ref()
+                .is_some_and(Interrupts::is_watched)
+                .then(|| self.beaten + HEARTBEAT_CLOSELY),
             self.guests.scans.due(),
             self.guests.log.due(),
             self.facts.due(),
@@ -312,8 +331,8 @@ impl Server {
         time: Time,
     ) -> Result<(), String> {
         let Some(interrupts) = &mut self.interrupts else { return Ok(()) };
-        self.links.lend_files(number, lent.as_ref().map_or(0, |lent| lent.remote.fds.len()))?;
-        interrupts.lend(&mut self.guests, client, lent, time)
+        let files = self.links.lend_files(number, lent.as_ref().map_or(0, |lent| lent.remote.fds.len()))?;
+        interrupts.lend(&mut self.guests, client, lent.map(|lent| (lent, files)), time)
     }
 
     /// A control client asks.
@@ -446,6 +465,16 @@ impl Server {
                 self.drop_link(link, &reason, time);
             }
             self.pulse.beat(now());
+        }
+    }
+
+    /// Who is stopped on a device and cannot be let go by this server is told so by the end of its link: it tries itself.
+    fn part_with_those_left_off(&mut self, time: Time) {
+        let left = self.interrupts.as_ref().map(Interrupts::left_off).unwrap_or_default();
+        for client in left {
+            if let Some(link) = self.guests.table.get(&client).map(|guest| guest.link) {
+                self.drop_link(link, "the driver does not let its work go on for this server", time);
+            }
         }
     }
 

@@ -61,6 +61,9 @@ pub trait Controls: Send + Sync + std::fmt::Debug {
     /// What xserver needs, as it is now; `None` if there is nothing to control.
     fn remote(&self) -> Option<RemoteControl>;
 
+    /// Lets everything that [`Controls::remote`] has told of go on, and leaves it as it is otherwise.
+    fn let_go(&self);
+
     /// Lets everything that [`Controls::remote`] has told of go on, as if nobody had ever touched it.
     fn rescue(&self);
 }

@@ -55,6 +55,8 @@ pub enum Link {
     Look,
     /// What this process may use at most from now on.
     Limits(Limits),
+    /// Something of this process may be stopped on a device by the server (or not any more): see [`crate::heartbeat::CLOSELY`].
+    Vigil(bool),
     /// The connection is over, with the server's reason if it gave one.
     Down(Option<String>),
 }
@@ -167,6 +169,7 @@ impl Session {
                 Ok((Kind::Limits, body)) => {
                     wire::LimitsBody::parse(body).map_or(Link::Down(None), Link::Limits)
                 }
+                Ok((Kind::Vigil, body)) => wire::VigilBody::parse(body).map_or(Link::Down(None), Link::Vigil),
                 Err(Error::Refused(reason)) => Link::Down(Some(reason)),
                 _ => Link::Down(None),
             },

@@ -14,6 +14,9 @@ use xsched_core::Time;
 
 /// The server writes at least this often while any guest is attached.
 pub const EVERY: Duration = Duration::from_millis(100);
+/// ... and this often while something of a guest's may be stopped on a device. By the thread that decides, because it alone lets go again: a server of which only
+/// another thread lives is a frozen one.
+pub const CLOSELY: Duration = Duration::from_millis(20);
 /// A guest that sees no beat for so long parts from the server.
 pub const STALE_AFTER: Duration = Duration::from_millis(500);
 

@@ -190,7 +190,7 @@ mod tests {
         let shared = SharedPage::create().unwrap();
         let mapped = GuestPage::map(shared.fd().unwrap()).unwrap();
         shared.page().gate(3).unwrap().start(Epoch::FIRST);
-        let verdict = Verdict { suspended: true, awaited: true, windowed: false };
+        let verdict = Verdict { suspended: true, awaited: true, windowed: false, deep: false };
         mapped.gate(3).unwrap().decree(Epoch::FIRST, verdict).unwrap();
         assert!(shared.page().gate(3).unwrap().state().is_held_by(Holder::Server));
         let tag = shared.page().occupy(9, 3, Level::Block);

@@ -18,7 +18,7 @@ pub const DEVICES: usize = 32;
 /// Queues that have a slot of their own: as many as an index of 16 bits can tell apart.
 pub const SLOTS: usize = 1 << 16;
 /// Changes whenever the layout does, or what its words mean; both sides must agree.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 const KEY_WORDS: usize = 8;
 
@@ -30,6 +30,8 @@ pub struct Page {
     keys: [[AtomicU64; KEY_WORDS]; DEVICES],
     /// Slots below this index were ever used.
     used: AtomicU32,
+    /// How often the guest has let itself go on its devices, because the server was silent.
+    let_go: AtomicU32,
     /// Events to the server.
     pub ring: Ring,
     slots: [Slot; SLOTS],
@@ -104,6 +106,18 @@ impl Page {
     /// Server: how many slots were ever used, as far as one can believe it.
     pub fn used(&self) -> usize {
         (self.used.load(Ordering::Acquire) as usize).min(SLOTS)
+    }
+
+    /// Guest: it is about to let go whatever the server has stopped of it on devices, and stays attached.
+    ///
+    /// SYNC POINT with xserver's `interrupt::lever::Owner`: the guest counts up and then lets go; the server stops something and then looks here. So whoever comes last lets go.
+    pub fn count_letting_go(&self) {
+        self.let_go.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Server: how often it did. Wraps.
+    pub fn times_let_go(&self) -> u32 {
+        self.let_go.load(Ordering::SeqCst)
     }
 
     /// Guest: names its device number `device`. Before the first queue on it.

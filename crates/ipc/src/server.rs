@@ -22,7 +22,7 @@ use xsched_core::{ClientId, Limits};
 use xsched_hal::RemoteControl;
 
 pub use crate::dispose::is_stuck;
-pub use crate::heartbeat::{EVERY as HEARTBEAT_EVERY, Pulse, now};
+pub use crate::heartbeat::{CLOSELY as HEARTBEAT_CLOSELY, EVERY as HEARTBEAT_EVERY, Pulse, now};
 pub use crate::memory::GuestPage;
 
 /// A server's socket. Dropping it removes the socket file, if the server made it.
@@ -230,6 +230,11 @@ impl Connection {
     /// Tells a guest what it may use at most, if there is room for it; false if not.
     pub fn limit(&self, limits: Limits) -> bool {
         self.try_send(&wire::LimitsBody::to_packet(limits), &[]).unwrap_or(false)
+    }
+
+    /// Tells a guest whether to watch the sign of life closely, if there is room for it; false if not.
+    pub fn have_vigil(&self, is_kept: bool) -> bool {
+        self.try_send(&wire::VigilBody::to_packet(is_kept), &[]).unwrap_or(false)
     }
 
     /// Says why the connection ends, if there is room for it.

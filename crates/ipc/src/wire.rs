@@ -10,7 +10,7 @@ use xsched_queue::gate::Epoch;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything behind the header, the page's layout apart.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// The largest packet, in bytes.
 pub const MAX_PACKET: usize = 64 * 1024;
 /// File descriptors that come with one packet at most; the kernel closes what is more.
@@ -46,6 +46,8 @@ pub enum Kind {
     Hints = 9,
     /// Guest to server: what it lends from now on, in place of what it lent before; a [`Loan`], with its fds.
     Lend = 10,
+    /// Server to guest: something of yours may be stopped on a device from now on, or not any more: how closely to watch the sign of life; a [`VigilBody`].
+    Vigil = 11,
 }
 
 /// A guest introduces itself.
@@ -91,6 +93,14 @@ pub struct LimitsBody {
     pub level: u32,
     /// 0 for no limit.
     pub threshold: u32,
+}
+
+/// Whether a guest keeps a vigil, as a packet has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct VigilBody {
+    /// 0 or 1.
+    pub is_kept: u32,
 }
 
 /// The hints that a program has given, all of them: one that is not among them was taken back.
@@ -140,6 +150,7 @@ pub fn open(packet: &[u8]) -> Result<(Kind, &[u8]), Garbage> {
         8 => Some(Kind::Bond),
         9 => Some(Kind::Hints),
         10 => Some(Kind::Lend),
+        11 => Some(Kind::Vigil),
         _ => None,
     };
     match kind {
@@ -283,6 +294,21 @@ impl LimitsBody {
             }
         };
         Ok(Limits { level, threshold: Some(body.threshold).filter(|threshold| *threshold > 0) })
+    }
+}
+
+impl VigilBody {
+    /// As a packet.
+    pub fn to_packet(is_kept: bool) -> Vec<u8> {
+        packet(Kind::Vigil, VigilBody { is_kept: is_kept.into() }.as_bytes())
+    }
+
+    /// Reads the body of a packet: whether the sign of life is to be watched closely.
+    pub fn parse(body: &[u8]) -> Result<bool, Garbage> {
+        match VigilBody::read_from_bytes(body).map(|body| body.is_kept) {
+            Ok(is_kept @ 0..=1) => Ok(is_kept == 1),
+            _ => Err(Garbage::Field("the vigil")),
+        }
     }
 }
 
@@ -458,6 +484,17 @@ mod tests {
     }
 
     #[test]
+    fn a_vigil_reads_back_and_what_is_not_such_is_refused() {
+        for is_kept in [false, true] {
+            let packet = VigilBody::to_packet(is_kept);
+            let (kind, body) = open(&packet).unwrap();
+            assert_eq!((kind, VigilBody::parse(body)), (Kind::Vigil, Ok(is_kept)));
+        }
+        assert!(VigilBody::parse(VigilBody { is_kept: 2 }.as_bytes()).is_err());
+        assert!(VigilBody::parse(&[]).is_err() && VigilBody::parse(&[0; 5]).is_err());
+    }
+
+    #[test]
     fn names_are_cut_and_cleaned_by_the_sender_and_refused_by_the_reader_otherwise() {
         let long = Hello { program: format!("a\n\u{202e}{}", "ä".repeat(300)), ..hello() };
         let packet = long.to_packet();
@@ -495,6 +532,7 @@ mod tests {
             let _ = Hello::parse(&bytes);
             let _ = Welcome::parse(&bytes);
             let _ = LimitsBody::parse(&bytes);
+            let _ = VigilBody::parse(&bytes);
             let _ = ProgramHints::parse(&bytes);
             let _ = Loan::parse(&bytes);
             let _ = reason(&bytes);

@@ -13,6 +13,9 @@
 //! and the scheduler inside says what else the server says in the process's word ([`GateWord::rule`]). A launch goes by both together
 //! ([`GateState::and`]).
 //!
+//! A process can *excuse* itself from the server's part for a while, and stay attached: while the server is silent and something of the process may be
+//! stopped on a device, its launches pass. The server's bits stay as they are, so that they hold again when it speaks, and the server need not know.
+//!
 //! Every access is relaxed: the word alone carries the meaning. Who must look at another word next has a fence of his own
 //! ([`crate::activity`]), and the kernel orders the word against going to sleep.
 
@@ -71,8 +74,10 @@ const HOLDERS: u32 = Holder::Application as u32 | Holder::Local as u32 | Holder:
 const AWAITED: u32 = 1 << 3;
 const WINDOW: u32 = 1 << 4;
 const ORDERED: u32 = 1 << 5;
+const EXCUSED: u32 = 1 << 6;
+const DEEP: u32 = 1 << 7;
 const EPOCH_SHIFT: u32 = 8;
-const SERVERS_BITS: u32 = Holder::Server as u32 | AWAITED | WINDOW;
+const SERVERS_BITS: u32 = Holder::Server as u32 | AWAITED | WINDOW | DEEP;
 
 /// Counts how often a process parted from a server; 24 bits, wraps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,10 +108,11 @@ impl Epoch {
 pub struct GateState(u32);
 
 impl GateState {
-    /// No holder keeps it closed.
+    /// No holder keeps it closed, or only the server, from whom the process has excused itself.
     #[inline]
     pub fn is_open(self) -> bool {
-        self.0 & HOLDERS == 0
+        let holders = self.0 & HOLDERS;
+        holders == 0 || holders == Holder::Server as u32 && self.0 & EXCUSED != 0
     }
 
     /// Open, nobody waits for it, no window and no order to keep: the launch path's one comparison.
@@ -140,6 +146,18 @@ impl GateState {
         self.0 & WINDOW != 0
     }
 
+    /// What is launched can be taken off the device at any moment: the window is a deep one, and as long as there is room in it launches pass a gate that
+    /// the server alone keeps closed, so that the device has work at once when it opens.
+    #[inline]
+    pub fn is_deep(self) -> bool {
+        self.0 & DEEP != 0
+    }
+
+    /// Closed, by the server alone, and may be filled up.
+    pub fn is_to_be_filled(self) -> bool {
+        self.0 & HOLDERS == Holder::Server as u32 && self.is_deep()
+    }
+
     /// This one keeps it closed.
     pub fn is_held_by(self, holder: Holder) -> bool {
         self.0 & holder as u32 != 0
@@ -160,6 +178,8 @@ impl fmt::Debug for GateState {
             (AWAITED, "awaited"),
             (WINDOW, "window"),
             (ORDERED, "ordered"),
+            (EXCUSED, "excused"),
+            (DEEP, "deep"),
         ];
         write!(f, "epoch {}", self.epoch().0)?;
         names.iter().filter(|(bit, _)| self.0 & bit != 0).try_for_each(|(_, name)| write!(f, " {name}"))
@@ -175,12 +195,19 @@ pub struct Verdict {
     pub awaited: bool,
     /// See [`GateState::is_windowed`].
     pub windowed: bool,
+    /// See [`GateState::is_deep`].
+    pub deep: bool,
 }
 
 impl Verdict {
     /// As it stands in a word, where `holder` is the one who says it.
     fn bits(self, holder: Holder) -> u32 {
-        let bits = [(self.suspended, holder as u32), (self.awaited, AWAITED), (self.windowed, WINDOW)];
+        let bits = [
+            (self.suspended, holder as u32),
+            (self.awaited, AWAITED),
+            (self.windowed, WINDOW),
+            (self.deep, DEEP),
+        ];
         bits.iter().filter(|(on, _)| *on).fold(0, |word, (_, bit)| word | bit)
     }
 }
@@ -274,7 +301,7 @@ impl GateWord {
         if !done {
             return Err(Stale { found: before.epoch().0, expected: epoch.0 });
         }
-        if before.is_held_by(Holder::Server) && !verdict.suspended {
+        if before.is_held_by(Holder::Server) && (!verdict.suspended || verdict.deep && !before.is_deep()) {
             self.wake();
         }
         Ok(before.0 & SERVERS_BITS != wanted)
@@ -291,6 +318,20 @@ impl GateWord {
             .is_ok();
         self.wake();
         done
+    }
+
+    /// Whoever waits for the server only goes on, as if it had not closed the gate, until [`GateWord::obey`]. Void if the word no longer carries `epoch`. Only the
+    /// process itself; what the server says meanwhile is kept.
+    pub fn excuse(&self, epoch: Epoch) {
+        let done = self.change(|word| (GateState(word).epoch() == epoch).then_some(word | EXCUSED));
+        if done.is_ok() {
+            self.wake();
+        }
+    }
+
+    /// What the server says holds again.
+    pub fn obey(&self) {
+        self.0.word().fetch_and(!EXCUSED, Ordering::Relaxed);
     }
 
     /// Sets the epoch of a gate that no server knows yet.
@@ -327,7 +368,7 @@ impl GateWord {
 mod tests {
     use super::*;
 
-    const SUSPEND: Verdict = Verdict { suspended: true, awaited: true, windowed: true };
+    const SUSPEND: Verdict = Verdict { suspended: true, awaited: true, windowed: true, deep: false };
 
     #[test]
     fn a_gate_is_open_only_when_no_holder_is_left() {
@@ -350,6 +391,34 @@ mod tests {
         assert!(!gate.rescue(Epoch::FIRST));
         assert_eq!(gate.decree(Epoch::FIRST, SUSPEND), Err(Stale { found: 2, expected: 1 }));
         assert!(gate.state().is_held_by(Holder::Local) && !gate.state().is_held_by(Holder::Server));
+    }
+
+    #[test]
+    fn who_is_excused_passes_a_gate_that_the_server_alone_keeps_closed_and_obeys_again_with_all_that_was_said_meanwhile()
+     {
+        let gate = GateWord::new(Epoch::FIRST);
+        gate.decree(Epoch::FIRST, SUSPEND).unwrap();
+        gate.excuse(Epoch::FIRST.next());
+        assert!(!gate.state().is_open(), "of another attachment");
+        gate.excuse(Epoch::FIRST);
+        assert!(gate.state().is_open() && !gate.state().is_free() && gate.state().is_held_by(Holder::Server));
+        let own = GateWord::new(Epoch::FIRST);
+        own.clear();
+        own.hold(Holder::Application);
+        assert!(!gate.state().and(own.state()).is_open(), "the program itself holds the queue");
+        gate.hold(Holder::Local);
+        assert!(!gate.state().is_open());
+        gate.let_go(Holder::Local);
+        gate.decree(Epoch::FIRST, Verdict::default()).unwrap();
+        gate.decree(Epoch::FIRST, SUSPEND).unwrap();
+        assert!(gate.state().is_open(), "still excused");
+        gate.obey();
+        assert!(!gate.state().is_open());
+        gate.excuse(Epoch::FIRST);
+        gate.rescue(Epoch::FIRST);
+        assert!(gate.state().is_free());
+        gate.decree(Epoch::FIRST.next(), SUSPEND).unwrap();
+        assert!(!gate.state().is_open(), "no excuse outlasts the attachment");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Settings {
     pub work: Duration,
     /// Commands in flight, instead of device time.
     pub threshold: Option<u32>,
+    /// Commands that may be in flight however long they are: at least one.
+    pub least: u64,
 }
 
 /// May the next command be launched?
@@ -119,6 +121,15 @@ impl Window {
         let longest =
             self.per_command().map_or(LONGEST_LOOK, |one| (one / 16).clamp(SHORTEST_LOOK, LONGEST_LOOK));
         Admission::NotBefore(now + now.since(waiting_since).clamp(SHORTEST_LOOK, longest))
+    }
+
+    /// Whether command number `launched + 1` may be launched although the queue is held back, after looking at the marks. Not soft: what does not complete is what
+    /// is held back.
+    pub fn has_room(&mut self, launched: u64, settings: Settings, now: Time) -> bool {
+        self.look(launched, now);
+        // The time since the last progress says nothing about what completes later.
+        self.interrupted();
+        launched.saturating_sub(self.completed) < self.limit(settings)
     }
 
     /// After command number `begun` was launched: puts a mark behind it if one is due.
@@ -242,7 +253,8 @@ impl Window {
         match (settings.threshold, self.per_command) {
             (Some(threshold), _) => u64::from(threshold.max(1)),
             (None, None) => UNLEARNT,
-            (None, Some(ns)) => ((settings.work.as_nanos() as f64 / ns.max(1.0)) as u64).clamp(1, MOST),
+            (None, Some(ns)) => ((settings.work.as_nanos() as f64 / ns.max(1.0)) as u64)
+                .clamp(settings.least.clamp(1, MOST), MOST),
         }
     }
 
@@ -269,7 +281,7 @@ mod tests {
     use xsched_core::DeviceKey;
     use xsched_hal::HwCommand;
 
-    const SETTINGS: Settings = Settings { work: Duration::from_millis(1), threshold: None };
+    const SETTINGS: Settings = Settings { work: Duration::from_millis(1), threshold: None, least: 1 };
 
     /// A queue whose commands are done as far as the test says.
     struct Fake(DeviceKey, AtomicU64, Arc<AtomicU64>);
@@ -508,6 +520,55 @@ mod tests {
         }
         assert!((0..5).all(|_| run.launch()), "{:?}", run.window);
         assert!(!run.launch());
+    }
+
+    #[test]
+    fn a_queue_that_is_held_back_is_filled_up_and_no_further_however_long_it_takes_and_learns_nothing_meanwhile()
+     {
+        let mut run = Run::new();
+        let deep = Settings { work: Duration::from_millis(16), least: 2, ..SETTINGS };
+        for done in 1..200 {
+            run.pass(Duration::from_micros(100));
+            run.done(done);
+            run.launch_all();
+        }
+        let before = run.window.per_command().unwrap();
+        for _ in 0..3 {
+            let mut filled = 0;
+            while run.window.has_room(run.launched, deep, run.now) {
+                run.launched += 1;
+                run.queue.1.store(run.launched, Ordering::Relaxed);
+                run.window.launched(run.launched, &run.queue, deep);
+                filled += 1;
+            }
+            let in_flight = run.launched - run.window.completed();
+            assert!((145..=175).contains(&in_flight), "{in_flight} commands of 0.1 ms, {filled} new");
+            run.pass(Duration::from_secs(1));
+            assert!(!run.window.has_room(run.launched, deep, run.now));
+            // It goes on, and is held back again when all but a few are done.
+            run.done(run.launched - 5);
+            run.pass(Duration::from_millis(16));
+            assert!(run.window.has_room(run.launched, deep, run.now));
+            assert!(run.window.per_command().unwrap() <= before, "{:?}", run.window);
+        }
+    }
+
+    #[test]
+    fn commands_longer_than_a_deep_window_go_two_at_a_time() {
+        let mut run = Run::new();
+        let deep = Settings { work: Duration::from_millis(16), least: 2, ..SETTINGS };
+        for done in 1..10 {
+            run.pass(Duration::from_millis(100));
+            run.launch_all();
+            run.done(done);
+        }
+        run.window.look(run.launched, run.now);
+        while run.window.admit(run.launched, deep, run.now, run.now) == Admission::Now {
+            run.launched += 1;
+            run.queue.1.store(run.launched, Ordering::Relaxed);
+            run.window.launched(run.launched, &run.queue, deep);
+        }
+        assert_eq!(run.launched - run.window.completed(), 2);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use std::time::Duration;
 use xsched_queue::activity::Activity;
 use xsched_queue::gate::{Epoch, GateWord, Holder, Verdict};
 
-const SUSPEND: Verdict = Verdict { suspended: true, awaited: false, windowed: false };
-const FREE: Verdict = Verdict { suspended: false, awaited: false, windowed: false };
-const AWAIT: Verdict = Verdict { suspended: false, awaited: true, windowed: false };
+const SUSPEND: Verdict = Verdict { suspended: true, awaited: false, windowed: false, deep: false };
+const FREE: Verdict = Verdict { suspended: false, awaited: false, windowed: false, deep: false };
+const AWAIT: Verdict = Verdict { suspended: false, awaited: true, windowed: false, deep: false };
 
 fn wait_open(gate: &GateWord) {
     loop {

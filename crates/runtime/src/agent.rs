@@ -7,6 +7,7 @@
 use crate::guest::Guest;
 use crate::lending::{self, Lending};
 use crate::offered::offered;
+use crate::vigil::{self, Found, Vigil};
 use crate::{bonds, config, given, report, signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
@@ -183,13 +184,24 @@ fn attach(guest: &Guest) -> Result<(Link, Epoch), Failure> {
 fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
     let mut lending = Lending::default();
     lending.tell(guest, session);
+    let mut vigil: Option<Vigil> = None;
     loop {
         // As long as this waits, a socket that the program closes stays open to the server, so it must not wait for ever.
-        let look = if offered().is_some() { lending::LOOK } else { LOOK };
+        let look = match (&vigil, offered()) {
+            (Some(_), _) => vigil::LOOK,
+            (None, Some(_)) => lending::LOOK,
+            (None, None) => LOOK,
+        };
         let look = Timespec { tv_sec: look.as_secs() as i64, tv_nsec: look.subsec_nanos().into() };
         match session.socket().map(|socket| poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&look))) {
             None | Some(Ok(_) | Err(rustix::io::Errno::INTR)) => {}
             Some(Err(_)) => return None,
+        }
+        // First: what comes next may take a moment.
+        match vigil.as_mut().and_then(|vigil| vigil.look(session.heartbeat.last().as_nanos(), now())) {
+            Some(Found::Silence) => guest.excuse(),
+            Some(Found::Sign) => guest.obey(),
+            None => {}
         }
         bonds::tell(session, false);
         given::tell_rest(guest, session, false);
@@ -202,6 +214,12 @@ fn serve(guest: &'static Guest, session: &Session) -> Option<String> {
             xsched_ipc::guest::Link::Up => {}
             xsched_ipc::guest::Link::Look => guest.watcher.wake(guest),
             xsched_ipc::guest::Link::Limits(limits) => guest.set_limits(limits),
+            xsched_ipc::guest::Link::Vigil(is_kept) => {
+                if vigil.as_ref().is_some_and(Vigil::is_silent) {
+                    guest.obey();
+                }
+                vigil = is_kept.then(|| Vigil::begin(session.heartbeat.last().as_nanos(), now()));
+            }
             xsched_ipc::guest::Link::Down(reason) => return reason,
         }
     }

@@ -6,13 +6,23 @@
 
 use crate::{guest, registry};
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 static LIFE: AtomicU64 = AtomicU64::new(1);
 
 /// Counts up in the child of every fork.
 pub(crate) fn life() -> u64 {
     LIFE.load(Ordering::Acquire)
+}
+
+/// The process of this life; 0 as long as nobody watches.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether this process is the one that this life is of. Not in a child that was made behind the C library's back (`clone`, `vfork`): what it has is its parent's, and so is
+/// what that shares with others.
+pub fn is_this_life() -> bool {
+    let process = PROCESS.load(Ordering::Acquire);
+    process == 0 || process == std::process::id()
 }
 
 /// A value that each process has for itself: the child of a fork finds a fresh one, because a lock in its parent's may be held by a
@@ -77,6 +87,7 @@ unsafe extern "C" {
 pub(crate) fn watch() {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.swap(true, Ordering::AcqRel) {
+        PROCESS.store(std::process::id(), Ordering::Release);
         // SAFETY: both functions are `extern "C"` without arguments and stay mapped (the library is linked with -z nodelete).
         unsafe {
             pthread_atfork(None, None, Some(in_child));
@@ -98,13 +109,16 @@ pub(crate) fn watch_exit_again() {
 /// Runs in the child, with one thread: only async-signal-safe calls, no allocation, no lock.
 unsafe extern "C" fn in_child() {
     LIFE.fetch_add(1, Ordering::AcqRel);
+    PROCESS.store(std::process::id(), Ordering::Release);
     registry::forget_remembered();
     guest::abandon_in_child();
 }
 
 /// exit() has begun: nothing may be held back any more.
 extern "C" fn at_exit() {
-    if let Some(guest) = guest::existing() {
+    if is_this_life()
+        && let Some(guest) = guest::existing()
+    {
         guest.open_for_good();
         guest.watcher.keep_out();
     }
@@ -113,6 +127,30 @@ extern "C" fn at_exit() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_made_behind_the_c_librarys_back_is_no_life_of_its_own_and_one_of_a_fork_is() {
+        watch();
+        assert!(is_this_life());
+        // SAFETY: the children make calls of the kernel only, and end.
+        let ends = unsafe {
+            let ended = |child: libc::pid_t| {
+                let mut status = -1;
+                libc::waitpid(child, &raw mut status, 0);
+                libc::WEXITSTATUS(status)
+            };
+            let behind = libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as libc::pid_t;
+            if behind == 0 {
+                libc::_exit(i32::from(is_this_life()));
+            }
+            let child = libc::fork();
+            if child == 0 {
+                libc::_exit(i32::from(is_this_life()));
+            }
+            (ended(behind), ended(child))
+        };
+        assert_eq!(ends, (0, 1));
+    }
 
     #[test]
     fn the_child_of_a_fork_that_came_while_another_thread_makes_the_guest_makes_its_own() {

@@ -341,6 +341,21 @@ impl Guest {
         }
     }
 
+    /// The server is silent while something of this process may be stopped: lets it go and opens the gates for the server's part, without parting. By the
+    /// agent alone.
+    pub(crate) fn excuse(&self) {
+        let epoch = self.epoch();
+        // SYNC POINT: see `Page::count_letting_go`.
+        self.page().count_letting_go();
+        self.lent.let_go();
+        self.page().gates().iter().for_each(|gate| gate.excuse(epoch));
+    }
+
+    /// The server speaks again. What it had stopped it will stop again itself.
+    pub(crate) fn obey(&self) {
+        self.page().gates().iter().for_each(|gate| gate.obey());
+    }
+
     /// Opens the gates for the server's part and makes what it still does with `epoch` void.
     pub(crate) fn part(&self, epoch: Epoch) {
         for gate in self.page().gates() {

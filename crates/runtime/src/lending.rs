@@ -68,6 +68,13 @@ impl Lent {
         }
     }
 
+    /// Lets everything go on that a server may have stopped, and leaves it as it is otherwise.
+    pub(crate) fn let_go(&self) {
+        if self.0.load(Ordering::SeqCst) {
+            offered().inspect(|controls| controls.let_go());
+        }
+    }
+
     /// Whether a server that freezes may leave something stopped.
     pub(crate) fn is_any(&self) -> bool {
         self.0.load(Ordering::SeqCst)
@@ -107,6 +114,8 @@ mod tests {
                 blob: generation.to_le_bytes().to_vec(),
             })
         }
+
+        fn let_go(&self) {}
 
         fn rescue(&self) {}
     }

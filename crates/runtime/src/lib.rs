@@ -32,12 +32,13 @@ pub mod report;
 mod signals;
 mod submit;
 mod thread;
+mod vigil;
 mod watcher;
 
 pub use bonds::share;
 pub use claim::Claim;
 pub use errno::Keep as KeepErrno;
-pub use fork::PerLife;
+pub use fork::{PerLife, is_this_life};
 pub use guest::{guest, set_hint, unset_hint};
 pub use manager::{Manager, is_automatic, manager, set_manager};
 pub use offered::{offer, offered};

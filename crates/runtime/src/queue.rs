@@ -31,6 +31,9 @@ const LOOK_AGAIN: Duration = Duration::from_micros(50);
 const ADMIT_LOOKS: u32 = 200;
 const RELEASE_LOOKS: u32 = 1_000;
 
+/// A deep window is so many times as large: what is in it can be taken off the device, so it only has to be bounded, and to outlast a hiccup of the program's.
+const DEEPER: u32 = 16;
+
 /// States of a native queue: see [`Queue::release`].
 const THERE: u32 = 0;
 const GOING: u32 = 1;
@@ -252,7 +255,7 @@ impl Queue {
         let gate = self.gate_state();
         if self.slot.completed.swap(then.begun(), Ordering::AcqRel) != then.begun() && !gate.is_free() {
             let _errno = errno::Keep::new();
-            self.with(|inner| inner.window.all_done(then.begun(), self.settings(), clock()));
+            self.with(|inner| inner.window.all_done(then.begun(), self.settings(gate), clock()));
         }
         if gate.is_awaited() {
             let _errno = errno::Keep::new();
@@ -323,12 +326,17 @@ impl Queue {
         unsafe { &*self.gate.load(Ordering::Acquire) }
     }
 
-    fn settings(&self) -> Settings {
+    /// What may be in flight, by what the gate says.
+    fn settings(&self, gate: GateState) -> Settings {
         let threshold = match self.threshold.load(Ordering::Relaxed) {
             0 => self.guest.threshold(),
             own => Some(self.guest.allowed_threshold().map_or(own, |most| own.min(most))),
         };
-        Settings { work: self.guest.config.window, threshold }
+        let work = self.guest.config.window;
+        match gate.is_deep() {
+            true => Settings { work: work.saturating_mul(DEEPER), threshold, least: 2 },
+            false => Settings { work, threshold, least: 1 },
+        }
     }
 
     /// The queue is ready. Returns whether the server had to be told.
@@ -384,22 +392,22 @@ impl Queue {
         if gate.is_ordered() {
             self.keep_order();
         }
-        if !gate.is_open() {
-            self.wait_open().inspect_err(|_| self.slot.activity.end())?;
-        }
         let launched = then.begun().saturating_sub(1 + then.inside());
+        if !gate.is_open() && self.wait_open(launched).inspect_err(|_| self.slot.activity.end())? {
+            return Ok(());
+        }
         let since = clock();
         let (mut flushed, mut busy) = (false, 0);
         loop {
             let gate = self.gate_state();
-            if !gate.is_open() {
-                self.wait_open().inspect_err(|_| self.slot.activity.end())?;
+            if !gate.is_open() && self.wait_open(launched).inspect_err(|_| self.slot.activity.end())? {
+                return Ok(());
             }
             if !gate.is_windowed() {
                 return Ok(());
             }
             let admission = self.with(|inner| {
-                let admission = inner.window.admit(launched, self.settings(), since, clock());
+                let admission = inner.window.admit(launched, self.settings(gate), since, clock());
                 self.slot.completed.fetch_max(inner.window.completed(), Ordering::AcqRel);
                 admission
             });
@@ -431,7 +439,7 @@ impl Queue {
             }
             // Nobody minds how much is in flight: what is asked for is whether it moves on.
             Some(hw) if gate.is_awaited() && !gate.is_windowed() => window.follow(then.begun(), &**hw),
-            Some(hw) if !gate.is_free() => window.launched(then.begun(), &**hw, self.settings()),
+            Some(hw) if !gate.is_free() => window.launched(then.begun(), &**hw, self.settings(gate)),
             _ => {}
         });
         if self.index.is_none() {

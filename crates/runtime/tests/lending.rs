@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 use xsched_core::{ClientId, Level, Limits};
 use xsched_hal::{Controls, RemoteControl};
 use xsched_ipc::server::{Connection, Control, Listener, Message, Newcomer, Pulse, doorbell, now};
+use xsched_queue::gate::{Holder, Verdict};
 
 /// Contexts that this process has, and how often they were let go.
 #[derive(Debug)]
 struct Contexts {
     generation: AtomicU64,
     rescues: AtomicU64,
+    let_goes: AtomicU64,
 }
 
-static CONTEXTS: Contexts = Contexts { generation: AtomicU64::new(1), rescues: AtomicU64::new(0) };
+static CONTEXTS: Contexts =
+    Contexts { generation: AtomicU64::new(1), rescues: AtomicU64::new(0), let_goes: AtomicU64::new(0) };
 
 impl Controls for Contexts {
     fn can_interrupt(&self, _device: &xsched_core::DeviceKey) -> Result<(), String> {
@@ -31,6 +34,10 @@ impl Controls for Contexts {
     fn remote(&self) -> Option<RemoteControl> {
         let file = std::fs::File::open("/dev/null").ok()?.into();
         Some(RemoteControl { kind: 7, fds: vec![file], blob: self.generation().to_le_bytes().to_vec() })
+    }
+
+    fn let_go(&self) {
+        self.let_goes.fetch_add(1, Ordering::SeqCst);
     }
 
     fn rescue(&self) {
@@ -98,6 +105,10 @@ fn rescues() -> u64 {
     CONTEXTS.rescues.load(Ordering::SeqCst)
 }
 
+fn let_goes() -> u64 {
+    CONTEXTS.let_goes.load(Ordering::SeqCst)
+}
+
 fn generation_of(lent: Option<&Control>) -> u64 {
     let lent = &lent.unwrap().remote;
     assert_eq!((lent.kind, lent.fds.len()), (7, 1));
@@ -128,6 +139,24 @@ fn a_server_that_has_controls_and_goes_then_they_are_taken_back_by_the_process_i
 
     attachment.lives_for(Duration::from_millis(700));
     assert_eq!((rescues(), attachment.is_parted()), (0, false), "the server lives");
+
+    // Something of it is stopped from now on: its server is watched closely.
+    let gate = attachment.newcomer.page.gate(0).unwrap();
+    let suspended = Verdict { suspended: true, ..Verdict::default() };
+    let epoch = attachment.newcomer.hello.epoch;
+    assert!(gate.decree(epoch, suspended).unwrap() || gate.state().is_held_by(Holder::Server));
+    assert!(attachment.connection.have_vigil(true));
+    attachment.lives_for(Duration::from_millis(700));
+    assert_eq!((let_goes(), gate.state().is_open()), (0, false), "the server lives");
+    let silent = Instant::now();
+    wait("it excuses itself from a silent server", || gate.state().is_open().then_some(()));
+    println!("after {:?}", silent.elapsed());
+    assert_eq!((let_goes(), attachment.newcomer.page.times_let_go()), (1, 1));
+    assert!(!attachment.is_parted() && gate.state().is_held_by(Holder::Server), "it stays attached");
+    attachment.lives_for(Duration::from_millis(300));
+    assert_eq!((let_goes(), rescues(), gate.state().is_open()), (1, 0, false), "it obeys again");
+    assert!(attachment.connection.have_vigil(false));
+    attachment.lives_for(Duration::from_millis(300));
 
     // It is frozen: no thread of the program is at a gate and sees it.
     wait("it is rescued from a frozen server", || (rescues() > 0).then_some(()));

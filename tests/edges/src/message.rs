@@ -11,7 +11,8 @@ use xsched_core::{
 use xsched_ipc::control::{Reply, Request, Target};
 use xsched_ipc::page::LAYOUT;
 use xsched_ipc::wire::{
-    self, Hello, Kind, LimitsBody, Loan, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, ProgramHints, Welcome,
+    self, Hello, Kind, LimitsBody, Loan, MAX_BLOB, MAX_FDS, MAX_NAME, MAX_PACKET, ProgramHints, VigilBody,
+    Welcome,
 };
 use xsched_queue::gate::Epoch;
 
@@ -23,6 +24,7 @@ pub(crate) fn run(data: &[u8]) {
         Ok((Kind::Request, body)) => request(body),
         Ok((Kind::Reply, body)) => reply(body),
         Ok((Kind::Limits, body)) => limits(body),
+        Ok((Kind::Vigil, body)) => drop(VigilBody::parse(body)),
         Ok((Kind::Hints, body)) => program_hints(body),
         Ok((Kind::Lend, body)) => loan(body),
         Ok((Kind::Bond, body)) => drop(wire::bond(body)),
@@ -218,6 +220,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("loan-of-nothing", Loan::default().to_packet()),
         ("bond", wire::packet(Kind::Bond, b"cuda event:1")),
         ("look", wire::packet(Kind::Look, &[])),
+        ("vigil", VigilBody::to_packet(true)),
         ("limits", LimitsBody::to_packet(Limits { level: Some(Level::Block), threshold: Some(4) })),
         ("farewell", wire::packet(Kind::Refused, b"xserver is ending")),
     ];

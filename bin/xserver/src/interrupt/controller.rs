@@ -1,9 +1,10 @@
-//! The thread that does to channel groups what is desired: a call takes some hundred microseconds, for which the scheduler's thread has no time.
+//! The thread that does to one device's channel groups what is desired: a call takes some hundred microseconds, for which the scheduler's thread has no time.
 //!
 //! For each group there is what is desired and what was done last; the thread carries out the most pressing difference, one call at a time, until there
 //! is none. So only the latest wish counts (but who was to go on does, for its longest time off begins anew then), however many came while a call was under way, and the rate of calls is bounded by the driver's own speed.
 //! Invariants: who is to be off is off before others get their turns; a group that is given up is let go before another lever of its process is used,
-//! for that may be the same group; and of a process that has parted from the server nothing stays off ([`Owner`]). Deliberately absent: what is desired, and why.
+//! for that may be the same group; and of a process that has parted from the server, or has let itself go, nothing
+//! stays off ([`Owner`]). Who cannot be let go is said to be ([`Condition::is_left_off`]). Deliberately absent: what is desired, and why.
 
 use super::desired::{Desired, Turns};
 use super::lever::{Condition, Lever, Owner};
@@ -20,7 +21,7 @@ const LONG: Duration = Duration::from_secs(1);
 /// How often it is tried to let a group go before that is given up.
 const TRIES: usize = 3;
 
-/// A number for a lever.
+/// A number for a lever, of its own among all that a controller ever had.
 pub(crate) type Number = u64;
 
 /// Does what is desired.
@@ -61,6 +62,8 @@ struct Seat {
     /// It was to go on since it was stopped, and has not yet.
     is_due: bool,
     is_given_up: bool,
+    /// How often its process had let itself go when that was done.
+    let_go: u32,
 }
 
 /// What was done to a group.
@@ -112,6 +115,7 @@ impl Controller {
         }
         self.last += 1;
         let condition = Arc::new(Condition::default());
+        let let_go = owner.times_let_go();
         let seat = Seat {
             lever,
             owner,
@@ -122,6 +126,7 @@ impl Controller {
             done: Done::default(),
             is_due: false,
             is_given_up: false,
+            let_go,
         };
         self.shared.lock().table.insert(self.last, seat);
         self.shared.news.notify_one();
@@ -133,7 +138,10 @@ impl Controller {
         let mut is_news = false;
         let mut seats = self.shared.lock();
         for (number, desired) in wishes {
-            if let Some(seat) = seats.table.get_mut(&number).filter(|seat| seat.desired != desired) {
+            let Some(seat) = seats.table.get_mut(&number) else { continue };
+            // Who has let itself go is off no more.
+            is_news |= seat.owner.times_let_go() != seat.let_go;
+            if seat.desired != desired {
                 seat.is_due |= seat.done.is_off && !desired.is_off;
                 seat.desired = desired;
                 is_news = true;
@@ -157,9 +165,20 @@ impl Controller {
         self.shared.news.notify_one();
     }
 
-    /// How many levers are in use, those included that are being given up.
+    /// Nothing is desired any more; what is off is let go. Does not wait for that.
+    pub(crate) fn end(&self) {
+        self.shared.lock().is_ending = true;
+        self.shared.news.notify_one();
+    }
+
+    /// Whether what is desired is done.
     #[cfg(test)]
-    fn len(&self) -> usize {
+    fn is_at_rest(&self) -> bool {
+        self.shared.lock().next().is_none()
+    }
+
+    /// How many levers are in use, those included that are being given up.
+    pub(super) fn len(&self) -> usize {
         self.shared.lock().table.len()
     }
 }
@@ -172,9 +191,8 @@ impl Drop for Controller {
         if self.thread.is_none() {
             return;
         }
-        let mut seats = self.shared.lock();
-        seats.is_ending = true;
-        self.shared.news.notify_one();
+        self.end();
+        let seats = self.shared.lock();
         let _ = self.shared.over.wait_timeout_while(seats, PATIENCE, |seats| !seats.is_over);
     }
 }
@@ -197,6 +215,7 @@ impl Shared {
                 self.over.notify_all();
                 return;
             }
+            seats.table.values_mut().for_each(Seat::look);
             let Some((number, step)) = seats.next() else {
                 seats = self.news.wait(seats).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -216,6 +235,8 @@ impl Shared {
             seats = self.lock();
             if let Some(seat) = seats.table.get_mut(&number) {
                 seat.note(step, outcome);
+                // Made before this call, or undone behind it.
+                seat.let_go = call.let_go;
             }
         }
     }
@@ -235,6 +256,17 @@ impl Seats {
 }
 
 impl Seat {
+    /// Whether its process has let itself go since this was last looked at: then it is off no more, and may have to be again.
+    fn look(&mut self) {
+        let times = self.owner.times_let_go();
+        if std::mem::replace(&mut self.let_go, times) != times
+            && std::mem::take(&mut self.done.is_off)
+            && !self.is_given_up
+        {
+            tracing::warn!("{}: it let itself go, for this server was silent", self.name);
+        }
+    }
+
     fn next(&self) -> Option<Step> {
         let is_usable = self.condition.refusal().is_none() && self.owner.is_ours();
         if self.is_given_up || !is_usable {
@@ -290,7 +322,12 @@ impl Seat {
             (outcome, Step::LetGo | Step::Release | Step::Restore) => {
                 // It has been tried as often as it makes sense.
                 match step {
-                    Step::LetGo | Step::Release => (self.done.is_off, self.is_due) = (false, false),
+                    Step::LetGo | Step::Release => {
+                        (self.done.is_off, self.is_due) = (false, false);
+                        if outcome.is_err() && self.owner.is_ours() {
+                            self.condition.leave_off();
+                        }
+                    }
                     _ => (self.done.turns, self.done.is_interruptible) = (Turns::Plain, false),
                 }
                 outcome.err().into_iter().for_each(|why| self.refuse(why));
@@ -326,11 +363,13 @@ struct Call {
     lever: Arc<dyn Lever>,
     owner: Owner,
     plain: Option<Duration>,
+    let_go: u32,
 }
 
 impl Call {
     fn of(seat: &Seat, step: Step) -> Call {
-        Call { step, lever: Arc::clone(&seat.lever), owner: seat.owner.clone(), plain: seat.done.plain }
+        let (lever, owner) = (Arc::clone(&seat.lever), seat.owner.clone());
+        Call { step, lever, owner, plain: seat.done.plain, let_go: seat.let_go }
     }
 
     fn make(&self) -> Result<Option<Duration>, String> {
@@ -352,6 +391,10 @@ impl Call {
             // It has parted meanwhile, perhaps because this process was frozen in between, and has let its group go before this call.
             let _gone_if_it_fails = let_go(lever.as_ref());
             let _as_above = self.restore();
+        }
+        if self.step == Step::Hold && self.owner.times_let_go() != self.let_go {
+            // The same, and it has not parted: it is held again, if that is still desired. (`Seat::look` finds that it is not off.)
+            let _gone_if_it_fails = let_go(lever.as_ref());
         }
         outcome.map(|()| None)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use xsched_ipc::server::GuestPage;
 use xsched_queue::gate::Epoch;
@@ -43,6 +44,12 @@ impl Owner {
         std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
         self.page.gates().iter().all(|gate| gate.state().epoch() == self.epoch)
     }
+
+    /// How often it has let its channels go although it is still this server's, because the server was silent. SYNC POINT with `runtime::Guest::excuse`: as above.
+    pub(crate) fn times_let_go(&self) -> u32 {
+        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        self.page.times_let_go()
+    }
 }
 
 /// What became of a lever, for everybody who wants to know.
@@ -50,6 +57,7 @@ impl Owner {
 pub(crate) struct Condition {
     works: OnceLock<()>,
     refusal: OnceLock<String>,
+    is_left_off: AtomicBool,
 }
 
 impl Condition {
@@ -61,6 +69,15 @@ impl Condition {
     /// Why it is not used.
     pub(crate) fn refusal(&self) -> Option<&str> {
         self.refusal.get().map(String::as_str)
+    }
+
+    /// It is off, and the driver does not let it go on for this server.
+    pub(crate) fn is_left_off(&self) -> bool {
+        self.is_left_off.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn leave_off(&self) {
+        self.is_left_off.store(true, Ordering::Release);
     }
 
     pub(crate) fn works(&self) {

@@ -1,20 +1,23 @@
 //! Interrupting what runs on a device (Level 3), by controls that guests lend: channel groups are given short or long turns, or kept off altogether.
 //!
 //! Gates go on as without this: they keep launches back at once. What is here follows from what the scheduler has decided (`desired`, `bursts`), after each
-//! turn, for the devices that something happened on; a thread does it (`controller`), because a call takes longer than a decision. Invariants:
+//! turn, for the devices that something happened on; a thread for each device does it (`controllers`), because a call takes longer than a decision. Invariants:
 //! a lever is used for the process that lent it and as long as that is attached; who lent nothing, or something that cannot be used, is scheduled by gates.
 //! What is lent is checked by `platforms`, and whether it works is asked of the driver first. Deliberately absent: vendors.
 
 mod bursts;
 mod controller;
+mod controllers;
 mod desired;
 mod lever;
 mod platforms;
+mod vigils;
 
 use crate::guests::Guests;
+use crate::links;
 use bursts::Bursts;
-use controller::{Controller, Number};
-use desired::{Desired, Member, Off, desired};
+use controllers::{Controllers, Place};
+use desired::{Desired, Member, Off, Turns, desired};
 use lever::Owner;
 
 pub(crate) use lever::Condition;
@@ -22,6 +25,7 @@ use platforms::Placed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use vigils::Vigils;
 use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, Time};
 use xsched_ipc::server::Control;
 use xsched_sched::Contender;
@@ -40,7 +44,10 @@ pub(crate) struct Interrupts {
     off: BTreeMap<(DeviceId, GroupId), Off>,
     /// When each group was last seen to want a device, and whether it still did at the last look.
     wanted: BTreeMap<(DeviceId, GroupId), (Time, bool)>,
-    controller: Controller,
+    controllers: Controllers,
+    vigils: Vigils,
+    /// Those whose launches can be taken off the device at any moment, and so need not be few.
+    deep: BTreeSet<(ClientId, DeviceId)>,
     /// When to look at a device again, although nothing happens.
     due: BTreeMap<DeviceId, Time>,
 }
@@ -56,7 +63,7 @@ struct Loan {
 #[derive(Debug)]
 struct Lent {
     device: DeviceKey,
-    number: Number,
+    place: Place,
     condition: Arc<Condition>,
 }
 
@@ -66,14 +73,14 @@ impl Interrupts {
         &mut self,
         guests: &mut Guests,
         client: ClientId,
-        control: Option<Control>,
+        control: Option<(Control, Option<links::Lent>)>,
         now: Time,
     ) -> Result<(), String> {
         let Some(guest) = guests.table.get(&client) else { return Ok(()) };
         // The old loan stays if this is the guest's end: then it is given up with it.
         let mut allowance = self.loans.get(&client).map(|loan| loan.allowance).unwrap_or_default();
         allowance.take(now)?;
-        let levers = match control.map(platforms::levers) {
+        let levers = match control.map(|(control, files)| platforms::levers(control, files)) {
             None => Vec::new(),
             Some(Ok(levers)) => levers,
             Some(Err(why)) => {
@@ -83,20 +90,28 @@ impl Interrupts {
                 Vec::new()
             }
         };
-        self.adopt(guests, client, levers, allowance);
+        self.adopt(guests, client, levers, allowance, now);
         Ok(())
     }
 
-    fn adopt(&mut self, guests: &mut Guests, client: ClientId, levers: Vec<Placed>, allowance: Allowance) {
-        self.controller.give_up(client.0);
+    fn adopt(
+        &mut self,
+        guests: &mut Guests,
+        client: ClientId,
+        levers: Vec<Placed>,
+        allowance: Allowance,
+        now: Time,
+    ) {
+        self.controllers.give_up(client.0);
+        self.vigils.end(client, now);
         let Some(guest) = guests.table.get(&client) else { return };
         let owner = Owner::new(Arc::clone(&guest.page), guest.epoch());
         let adopt = |(device, lever): Placed| {
             let name = format!("{client} {guest} on {device}");
-            let (number, condition) = self.controller.adopt(lever, owner.clone(), client.0, name);
-            Lent { device, number, condition }
+            let (place, condition) = self.controllers.adopt(&device, lever, owner.clone(), client.0, name)?;
+            Some(Lent { device, place, condition })
         };
-        let levers: Vec<Lent> = levers.into_iter().map(adopt).collect();
+        let levers: Vec<Lent> = levers.into_iter().filter_map(adopt).collect();
         let lent = levers.iter().map(|lent| (lent.device.clone(), Arc::clone(&lent.condition))).collect();
         self.loans.insert(client, Loan { levers, allowance });
         guests.touched.extend(guests.devices_of(client).into_iter().map(|(_, device)| device));
@@ -106,19 +121,25 @@ impl Interrupts {
     /// The guest is gone, or going.
     pub(crate) fn forget(&mut self, client: ClientId) {
         if self.loans.remove(&client).is_some() {
-            self.controller.give_up(client.0);
+            self.controllers.give_up(client.0);
+            self.vigils.forget(client);
+            self.deep.retain(|(deep, _)| *deep != client);
         }
     }
 
     /// After each turn of the scheduler: has done what follows from it. Answers when to come again at the latest.
     pub(crate) fn follow(&mut self, guests: &mut Guests, now: Time) -> Option<Time> {
         let mut touched = std::mem::take(&mut guests.touched);
+        let over = self.vigils.pass(now);
         if self.loans.values().all(|loan| loan.levers.is_empty()) {
             self.bursts.clear();
             self.off.clear();
             self.wanted.clear();
             self.due.clear();
-            return None;
+            for (client, device) in std::mem::take(&mut self.deep) {
+                set_deep(guests, client, device, false);
+            }
+            return over;
         }
         touched.extend(self.due.iter().filter(|(_, due)| **due <= now).map(|(&device, _)| device));
         for device in touched {
@@ -127,7 +148,23 @@ impl Interrupts {
                 None => self.due.remove(&device),
             };
         }
-        self.due.values().min().copied()
+        self.due.values().chain(&over).min().copied()
+    }
+
+    /// Whether anybody watches this server's sign of life closely.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.vigils.is_any()
+    }
+
+    /// Tells those who are to watch it, or no more; who cannot hear it now is told later.
+    pub(crate) fn say_vigils(&mut self, tell: impl FnMut(ClientId, bool) -> bool) {
+        self.vigils.say(tell);
+    }
+
+    /// Those who stay stopped although they should go on, because the driver does not let this server do it: they can do it themselves, when they have parted.
+    pub(crate) fn left_off(&self) -> Vec<ClientId> {
+        let is_left_off = |loan: &Loan| loan.levers.iter().any(|lent| lent.condition.is_left_off());
+        self.loans.iter().filter(|(_, loan)| is_left_off(loan)).map(|(client, _)| *client).collect()
     }
 
     /// Has everything looked at by the next [`Interrupts::follow`]: a driver may have answered meanwhile.
@@ -138,7 +175,7 @@ impl Interrupts {
     }
 
     /// Decides about one device. Answers when to look again.
-    fn look(&mut self, guests: &Guests, device: DeviceId, now: Time) -> Option<Time> {
+    fn look(&mut self, guests: &mut Guests, device: DeviceId, now: Time) -> Option<Time> {
         let contenders: Vec<Contender> = guests.scheduler.contenders(device).collect();
         let groups: BTreeSet<GroupId> = contenders.iter().map(|contender| contender.group).collect();
         let is_over = |at: &(DeviceId, GroupId)| at.0 == device && !groups.contains(&at.1);
@@ -185,10 +222,39 @@ impl Interrupts {
             let key = guest.and_then(|guest| guest.key(device));
             let wish = guest.and_then(|guest| wishes.get(&guest.group)).copied().unwrap_or_default();
             let is_here = move |lent: &&Lent| Some(&lent.device) == key;
-            loan.levers.iter().filter(is_here).map(move |lent| (lent.number, wish))
+            loan.levers.iter().filter(is_here).map(move |lent| (client, lent.place, wish))
         });
-        self.controller.want(levers);
+        let levers: Vec<_> = levers.collect();
+        for &(client, _, wish) in &levers {
+            self.vigils.note(client, device, wish.is_off, now);
+        }
+        self.deepen(guests, device, &levers);
+        self.controllers.want(levers.into_iter().map(|(_, place, wish)| (place, wish)));
         due
+    }
+
+    /// Who can be interrupted at any moment, by turns that end at once or by being off, need not be kept short of work: it loses the device all the same, and has
+    /// work there when it gets it back. If control of it is lost, it is as anybody else again.
+    fn deepen(&mut self, guests: &mut Guests, device: DeviceId, levers: &[(ClientId, Place, Desired)]) {
+        let is_at_hand = |client, wish: Desired| {
+            let is_usable = guests.table.get(&client).is_some_and(|guest| guest.is_interruptible(device));
+            is_usable && (wish.is_off || wish.turns == Turns::Short)
+        };
+        let deep: BTreeSet<ClientId> = levers
+            .iter()
+            .filter(|(client, _, wish)| is_at_hand(*client, *wish))
+            .map(|(client, ..)| *client)
+            .collect();
+        let before: BTreeSet<ClientId> =
+            self.deep.iter().filter(|(_, on)| *on == device).map(|(client, _)| *client).collect();
+        for &client in before.difference(&deep) {
+            self.deep.remove(&(client, device));
+            set_deep(guests, client, device, false);
+        }
+        for &client in deep.difference(&before) {
+            self.deep.insert((client, device));
+            set_deep(guests, client, device, true);
+        }
     }
 
     /// What is known of a group's bursts on a device, if it matters.
@@ -217,6 +283,14 @@ impl Interrupts {
             let is_allowed = guests.limits_of(client).level.is_none_or(|level| level >= Level::Interrupt);
             is_allowed && guests.table.get(&client).is_some_and(|guest| guest.is_interruptible(device))
         })
+    }
+}
+
+fn set_deep(guests: &mut Guests, client: ClientId, device: DeviceId, is_deep: bool) {
+    let Some(guest) = guests.table.get_mut(&client) else { return };
+    if guest.set_deep(device, is_deep).is_err() {
+        // It has parted, which the next turn finds.
+        guests.unwritten.insert((client, device));
     }
 }
 

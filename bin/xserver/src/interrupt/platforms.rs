@@ -1,6 +1,7 @@
 //! The controls that xserver knows: for each kind of remote control, the platform that makes levers of it. The only place in xserver that knows vendors.
 
 use super::lever::Lever;
+use crate::links::Lent;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +13,18 @@ use xsched_ipc::server::Control;
 pub(super) type Placed = (DeviceKey, Arc<dyn Lever>);
 
 /// What a loan is good for: a lever for each channel group that it speaks of. An error says why it is good for nothing; then its files are closed.
-pub(super) fn levers(control: Control) -> Result<Vec<Placed>, String> {
+pub(super) fn levers(control: Control, files: Option<Lent>) -> Result<Vec<Placed>, String> {
     match control.remote.kind {
-        cuda::KIND => nvidia(control),
+        cuda::KIND => nvidia(control, files),
         other => Err(format!("this xserver knows no control of kind 0x{other:x}")),
     }
 }
 
-fn nvidia(control: Control) -> Result<Vec<Placed>, String> {
+fn nvidia(control: Control, files: Option<Lent>) -> Result<Vec<Placed>, String> {
     let groups = cuda::decode(&control.remote.blob).map_err(|garbage| garbage.to_string())?;
     let [file] = control.remote.fds.as_slice() else { return Err("there is not one file with it".into()) };
     cuda::Control::new(file.as_fd()).map_err(|refusal| refusal.to_string())?;
-    let file = Arc::new(File(control));
+    let file = Arc::new(File { control, _counted: files });
     let lever = |channels: Channels| {
         let device = channels.device.clone();
         (device, Arc::new(Nvidia { file: Arc::clone(&file), channels }) as Arc<dyn Lever>)
@@ -79,11 +80,15 @@ impl Lever for Nvidia {
 
 /// The file that all groups of one client share.
 #[derive(Debug)]
-struct File(Control);
+struct File {
+    control: Control,
+    /// Behind it: it is closed first.
+    _counted: Option<Lent>,
+}
 
 impl File {
     fn get(&self) -> Result<BorrowedFd<'_>, String> {
-        self.0.remote.fds.first().map(AsFd::as_fd).ok_or_else(|| "there is no file with it".into())
+        self.control.remote.fds.first().map(AsFd::as_fd).ok_or_else(|| "there is no file with it".into())
     }
 }
 
@@ -95,7 +100,7 @@ mod tests {
     fn lend(kind: u32, files: usize, blob: &[u8]) -> String {
         let file = || std::fs::File::open("/dev/null").unwrap().into();
         let fds = (0..files).map(|_| file()).collect();
-        levers(Control { remote: RemoteControl { kind, fds, blob: blob.to_vec() } }).unwrap_err()
+        levers(Control { remote: RemoteControl { kind, fds, blob: blob.to_vec() } }, None).unwrap_err()
     }
 
     #[test]

@@ -9,6 +9,7 @@ use xsched_ipc::page::LAYOUT;
 use xsched_ipc::peer::Credentials;
 use xsched_ipc::server::{GuestPage, Newcomer};
 use xsched_ipc::wire::Hello;
+use xsched_queue::gate::GateState;
 use xsched_sched::{PolicyKind, Scheduler, Settings};
 
 /// A server on paper, in virtual time.
@@ -57,7 +58,7 @@ impl Machine {
 
     fn lend(&mut self, process: &Process) {
         let levers: Vec<Placed> = vec![(device(), process.fake.clone())];
-        self.interrupts.adopt(&mut self.guests, process.client, levers, Allowance::default());
+        self.interrupts.adopt(&mut self.guests, process.client, levers, Allowance::default(), self.now);
         let conditions: Vec<_> = self.interrupts.loans[&process.client]
             .levers
             .iter()
@@ -178,6 +179,65 @@ fn an_eager_urgent_one_has_the_greedy_one_off_from_its_first_long_burst_on_and_o
         machine.finish(&urgent);
         is_done(&greedy, &["release"]);
     }
+}
+
+fn gate(process: &Process) -> GateState {
+    process.page.page().gate(0).unwrap().state()
+}
+
+#[test]
+fn who_can_be_interrupted_at_any_moment_may_keep_work_on_the_device_while_it_is_held_back_and_nobody_else_may()
+ {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (greedy, urgent) = (machine.lender(0), machine.lender(1));
+    let unlent = machine.join(0, None);
+    machine.launch(&greedy, 1);
+    machine.launch(&unlent, 1);
+    assert!(!gate(&greedy).is_deep(), "nobody goes before it");
+    machine.launch(&urgent, 1);
+    assert!(
+        !gate(&greedy).is_to_be_filled(),
+        "it has an equal, and so turns in which it can keep the device"
+    );
+    machine.finish(&unlent);
+    machine.pass(101 * MS);
+    assert!(gate(&greedy).is_to_be_filled() && !gate(&greedy).is_open());
+    assert!(!gate(&urgent).is_deep());
+    machine.finish(&urgent);
+    assert!(gate(&greedy).is_open() && gate(&greedy).is_deep() && gate(&greedy).is_windowed());
+    // Control of it is lost.
+    *greedy.fake.refuses.lock().unwrap() = Some("hold");
+    machine.launch(&urgent, 1);
+    machine.launch(&urgent, 100);
+    machine.pass(3 * MS);
+    let condition = Arc::clone(&machine.interrupts.loans[&greedy.client].levers[0].condition);
+    wait("it is refused", || condition.refusal().is_some());
+    machine.interrupts.refresh(&mut machine.guests);
+    machine.turn();
+    assert!(!gate(&greedy).is_deep() && !gate(&greedy).is_open(), "it is held by its gate, as anybody else");
+}
+
+#[test]
+fn equals_that_are_off_may_be_filled_up_meanwhile_and_not_when_they_are_on_again() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (some, urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    some.iter().for_each(|process| machine.launch(process, 1));
+    machine.launch(&urgent, 1);
+    assert!(some.iter().all(|process| !gate(process).is_deep() && !gate(process).is_open()));
+    machine.pass(3 * MS);
+    assert!(some.iter().all(|process| gate(process).is_to_be_filled()));
+    machine.finish(&urgent);
+    assert!(some.iter().all(|process| !gate(process).is_deep() && gate(process).is_open()));
+    // What was lent is taken back.
+    machine.launch(&urgent, 1);
+    machine.pass(3 * MS);
+    let now = machine.now;
+    for process in &some {
+        machine.interrupts.adopt(&mut machine.guests, process.client, vec![], Allowance::default(), now);
+    }
+    machine.interrupts.adopt(&mut machine.guests, urgent.client, vec![], Allowance::default(), now);
+    machine.turn();
+    assert!(some.iter().all(|process| !gate(process).is_deep() && !gate(process).is_open()));
 }
 
 #[test]
@@ -303,7 +363,7 @@ fn what_was_lent_by_one_who_lends_too_often_is_closed_with_its_end() {
     let process = machine.join(0, None);
     let levers: Vec<Placed> = vec![(device(), process.fake.clone())];
     let spent = Allowance { left: 0, since: machine.now };
-    machine.interrupts.adopt(&mut machine.guests, process.client, levers, spent);
+    machine.interrupts.adopt(&mut machine.guests, process.client, levers, spent, machine.now);
     let lent = machine.interrupts.lend(&mut machine.guests, process.client, None, machine.now);
     assert!(lent.unwrap_err().contains("more often than"));
     machine.interrupts.forget(process.client);

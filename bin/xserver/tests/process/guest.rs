@@ -36,11 +36,11 @@ impl Guest {
         guest
     }
 
-    /// Whether the server is there, and what it said if not. Asked to look, this guest knows nothing more than it told.
+    /// Whether the server is there, and what it said if not. Asked to look, this guest knows nothing more than it told; and it keeps no vigil.
     pub(crate) fn link(&self) -> Link {
         loop {
             match self.session.poll() {
-                Link::Look => {}
+                Link::Look | Link::Vigil(_) => {}
                 link => return link,
             }
         }

@@ -230,7 +230,7 @@ fn garbage_in_the_page_ends_its_guest_only() {
     wait("low is held", || low.is_held());
     let ends = |guest: Guest, words: &str| {
         wait(words, || match guest.link() {
-            Link::Up | Link::Look | Link::Limits(_) => false,
+            Link::Up | Link::Look | Link::Limits(_) | Link::Vigil(_) => false,
             Link::Down(said) => {
                 assert!(said.as_ref().is_some_and(|said| said.contains(words)), "{said:?}");
                 true

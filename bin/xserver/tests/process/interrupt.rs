@@ -5,8 +5,9 @@ use crate::harness::{Server, send, stays, wait};
 use fake_rm::{Device, PLAIN};
 use rustix::process::Signal;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use xsched_core::{DeviceKey, Level};
+use xsched_ipc::guest::Link;
 
 const A_WHILE: Duration = Duration::from_millis(300);
 const NOT_SUPPORTED: u32 = 0x56;
@@ -111,6 +112,75 @@ fn a_server_that_thaws_after_its_guest_has_let_itself_go_does_not_stop_it_again(
     server.signal(Signal::CONT);
     wait("the server sees it", || files(&server) == 1);
     stays("it runs", A_WHILE, || !is_stopped(&held));
+}
+
+/// How often the server gives a sign of life in a second.
+fn beats(guest: &Guest) -> usize {
+    let (start, mut beats, mut last) = (Instant::now(), 0, guest.session.heartbeat.last());
+    while start.elapsed() < Duration::from_secs(1) {
+        std::thread::sleep(Duration::from_millis(1));
+        beats += usize::from(std::mem::replace(&mut last, guest.session.heartbeat.last()) != last);
+    }
+    beats
+}
+
+/// What the guest hears next of its vigil.
+fn vigil(guest: &Guest) -> bool {
+    let mut heard = None;
+    wait("it hears of its vigil", || {
+        if let Link::Vigil(is_kept) = guest.session.poll() {
+            heard = Some(is_kept);
+        }
+        heard.is_some()
+    });
+    heard.unwrap()
+}
+
+#[test]
+fn who_is_stopped_watches_the_server_closely_and_nobody_does_when_nothing_has_been_stopped_for_a_while() {
+    let server = Server::preloaded(&STRICT);
+    let ((greedy, held), (urgent, _urgents)) = stopped(&server);
+    assert!(vigil(&greedy));
+    assert!(beats(&greedy) > 20, "its sign of life is seldom, and a frozen one would be found out late");
+    urgent.finish(0);
+    wait("it goes on", || !is_stopped(&held));
+    assert!(!vigil(&greedy));
+    assert!(beats(&greedy) < 20, "it costs something although nothing is stopped");
+}
+
+#[test]
+fn a_server_that_was_silent_for_a_moment_stops_the_guest_again_that_let_itself_go_and_stayed() {
+    let server = Server::preloaded(&STRICT);
+    let ((greedy, held), _urgent) = stopped(&server);
+    server.signal(Signal::STOP);
+    greedy.page().count_letting_go();
+    held.let_go(0);
+    server.signal(Signal::CONT);
+    wait("it is stopped again", || is_stopped(&held));
+    server.wait_for_log("it let itself go");
+    assert!(!matches!(greedy.session.poll(), Link::Down(_)) && greedy.is_held());
+    // The next stop ends as ever.
+    drop(_urgent);
+    wait("it goes on", || !is_stopped(&held) && !greedy.is_held());
+}
+
+#[test]
+fn a_driver_that_does_not_let_a_guest_go_for_the_server_then_the_guest_is_told_to_do_it_itself() {
+    let server = Server::preloaded(&STRICT);
+    let ((greedy, held), (urgent, _urgents)) = stopped(&server);
+    held.refuse(NOT_SUPPORTED);
+    urgent.finish(0);
+    let mut said = None;
+    wait("its link ends", || match greedy.link() {
+        Link::Down(why) => {
+            said = why;
+            true
+        }
+        _ => false,
+    });
+    assert!(said.is_some_and(|why| why.contains("does not let its work go on")));
+    wait("its file is closed", || files(&server) == 1);
+    assert!(!greedy.is_held());
 }
 
 #[test]

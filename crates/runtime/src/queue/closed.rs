@@ -18,24 +18,37 @@ const LOOK_AFTER: Duration = Duration::from_millis(100);
 const LOOK_FOR_END: Duration = Duration::from_micros(500);
 
 impl Queue {
-    /// Waits until no holder keeps the gate closed.
-    pub(super) fn wait_open(&'static self) -> Result<(), Refused> {
+    /// Waits until no holder keeps the gate closed, or there is room in a deep window for one more behind `launched` commands: answers whether it is that.
+    pub(super) fn wait_open(&'static self, launched: u64) -> Result<bool, Refused> {
+        if self.is_to_be_filled(launched) {
+            return Ok(true);
+        }
         // What completes from now on was not alone on the device, or is told by its last mark only: nothing to learn from.
         self.with(|inner| inner.window.interrupted());
         self.at_gate.fetch_add(1, Ordering::AcqRel);
-        let opened = self.sleep_at_gate();
+        let opened = self.sleep_at_gate(launched);
         self.at_gate.fetch_sub(1, Ordering::AcqRel);
         self.with(|inner| inner.window.interrupted());
         opened
     }
 
-    fn sleep_at_gate(&'static self) -> Result<(), Refused> {
+    /// Whether the queue is held back and may be filled up, and there is room. Not where another thread is at work on it.
+    fn is_to_be_filled(&'static self, launched: u64) -> bool {
+        let gate = self.gate_state();
+        gate.is_to_be_filled()
+            && self.with(|inner| inner.window.has_room(launched, self.settings(gate), clock())) == Some(true)
+    }
+
+    fn sleep_at_gate(&'static self, launched: u64) -> Result<bool, Refused> {
         let (mut look_again, mut pause) = (Time::ZERO, LOOK_AGAIN);
         loop {
             let (process, own) = (self.gate().state(), self.own.state());
             let gate = process.and(own);
             if gate.is_open() || self.guest.is_exiting() {
-                return Ok(());
+                return Ok(false);
+            }
+            if self.is_to_be_filled(launched) {
+                return Ok(true);
             }
             if process.is_held_by(Holder::Local) && self.guest.config.on_no_server == OnNoServer::Fail {
                 return Err(Refused);

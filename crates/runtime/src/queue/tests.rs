@@ -12,8 +12,8 @@ use xsched_queue::gate::{Holder, Verdict};
 /// Far longer than anything here takes, and far shorter than a test may hang.
 const PATIENCE: Duration = Duration::from_secs(10);
 const A_MOMENT: Duration = Duration::from_millis(50);
-const SUSPEND: Verdict = Verdict { suspended: true, awaited: false, windowed: false };
-const WINDOW: Verdict = Verdict { suspended: false, awaited: false, windowed: true };
+const SUSPEND: Verdict = Verdict { suspended: true, awaited: false, windowed: false, deep: false };
+const WINDOW: Verdict = Verdict { suspended: false, awaited: false, windowed: true, deep: false };
 
 /// A native queue whose commands are done as far as the test says.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ fn told(guest: &Guest) -> Vec<EdgeKind> {
 /// Closes the gate for good: no server is there that could be missed.
 fn hold(guest: &Guest) {
     guest.page().gate(0).unwrap().hold(Holder::Application);
-    decree(guest, Verdict { suspended: false, awaited: true, windowed: true });
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: true, deep: false });
 }
 
 #[test]
@@ -164,6 +164,52 @@ fn thread_in_a_vendors_call_then_nobody_says_that_all_is_done() {
     waiting.join().unwrap();
 }
 
+/// Held back, and what is launched can be taken off the device at any moment.
+const FILL: Verdict = Verdict { suspended: true, awaited: false, windowed: true, deep: true };
+
+#[test]
+fn held_back_and_to_be_filled_then_launches_pass_until_the_window_is_full_and_the_rest_when_it_opens() {
+    let guest = guest();
+    let (queue, native) = queue(guest);
+    decree(guest, FILL);
+    // Two, as long as it is not known how long one is.
+    (0..2).for_each(|_| launch(queue));
+    assert_eq!((queue.snapshot().launched(), native.marks.load(Ordering::SeqCst)), (2, 2));
+    let thread = launcher(queue);
+    eventually("the third waits", || queue.snapshot().inside() == 1);
+    std::thread::sleep(A_MOMENT);
+    assert_eq!(queue.snapshot().launched(), 2, "and goes on waiting, however long nothing completes");
+    native.done.store(1, Ordering::SeqCst);
+    eventually("it passes when there is room", || queue.snapshot().launched() == 3);
+    thread.join().unwrap();
+    let thread = launcher(queue);
+    std::thread::sleep(A_MOMENT);
+    assert_eq!(queue.snapshot().launched(), 3);
+    decree(guest, Verdict { suspended: false, ..FILL });
+    native.done.store(u64::MAX, Ordering::SeqCst);
+    eventually("it passes when the gate opens", || queue.snapshot().launched() == 4);
+    thread.join().unwrap();
+}
+
+#[test]
+fn at_the_closed_gate_then_a_launch_passes_when_the_queue_may_be_filled_and_not_if_the_program_holds_it_too()
+{
+    let guest = guest();
+    let (queue, _) = queue(guest);
+    decree(guest, Verdict { deep: false, ..FILL });
+    let thread = launcher(queue);
+    eventually("it waits", || queue.snapshot().inside() == 1);
+    std::thread::sleep(A_MOMENT);
+    assert_eq!(queue.snapshot().launched(), 0);
+    guest.page().gate(0).unwrap().hold(Holder::Application);
+    decree(guest, FILL);
+    std::thread::sleep(A_MOMENT);
+    assert_eq!(queue.snapshot().launched(), 0, "the program itself holds it");
+    guest.page().gate(0).unwrap().let_go(Holder::Application);
+    eventually("it passes", || queue.snapshot().launched() == 1);
+    thread.join().unwrap();
+}
+
 #[test]
 fn an_idle_queue_of_a_suspended_process_does_not_launch_either() {
     let guest = guest();
@@ -182,7 +228,7 @@ fn an_idle_queue_of_a_suspended_process_does_not_launch_either() {
 fn in_a_callback_of_the_vendors_a_launch_is_counted_and_never_waits() {
     let guest = guest();
     let (queue, _) = queue(guest);
-    decree(guest, Verdict { suspended: true, awaited: false, windowed: true });
+    decree(guest, Verdict { suspended: true, awaited: false, windowed: true, deep: false });
     // A holder inside the process: no missing server opens this gate.
     guest.page().gate(0).unwrap().hold(Holder::Application);
     let thread = std::thread::spawn(move || thread::in_callback(|| launch(queue)));
@@ -254,11 +300,11 @@ fn a_threshold_given_from_outside_holds_instead_of_the_own_one_until_it_is_taken
     let guest = guest();
     assert_eq!((guest.threshold(), guest.highest_level()), (None, Level::Interrupt));
     let (queue, _native) = queue(guest);
-    assert_eq!(queue.settings().threshold, None);
+    assert_eq!(queue.settings(queue.gate_state()).threshold, None);
     guest.set_limits(Limits { level: None, threshold: Some(1) });
-    assert_eq!(queue.settings().threshold, Some(1));
+    assert_eq!(queue.settings(queue.gate_state()).threshold, Some(1));
     guest.set_limits(Limits::default());
-    assert_eq!(queue.settings().threshold, None);
+    assert_eq!(queue.settings(queue.gate_state()).threshold, None);
 }
 
 #[test]
@@ -321,7 +367,7 @@ fn without_anybody_who_waits_there_is_no_watcher() {
     decree(guest, WINDOW);
     (0..3).for_each(|_| launch(queue));
     assert!(!guest.watcher.is_present());
-    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false, deep: false });
     launch(queue);
     assert!(guest.watcher.is_present());
     guest.open_for_good();
@@ -331,7 +377,7 @@ fn without_anybody_who_waits_there_is_no_watcher() {
 fn the_watcher_finds_out_that_a_queue_is_idle_whose_program_does_not_wait() {
     let guest = guest();
     let (queue, native) = queue(guest);
-    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false, deep: false });
     launch(queue);
     std::thread::sleep(A_MOMENT);
     assert!(queue.snapshot().is_ready(), "its command is not done");
@@ -389,7 +435,7 @@ fn the_program_waits_itself_now_and_then_then_looks_that_found_nothing_to_do_are
     // No watcher: it would look as well.
     guest.watcher.keep_away();
     let (queue, native) = queue(guest);
-    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false, deep: false });
     native.done.store(u64::MAX, Ordering::SeqCst);
     for _ in 0..3 {
         for _ in 0..end::MOVING {
@@ -416,7 +462,7 @@ fn asked_at_once_then_a_queue_that_has_just_moved_is_idle_too() {
 fn awaited_and_not_windowed_then_few_launches_are_marked() {
     let guest = guest();
     let (queue, native) = queue(guest);
-    decree(guest, Verdict { suspended: false, awaited: true, windowed: false });
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: false, deep: false });
     (0..1000).for_each(|_| launch(queue));
     // And the watcher's own, each time that it finds the queue where it was.
     let marks = native.marks.load(Ordering::SeqCst);
@@ -439,14 +485,14 @@ fn once_the_end_of_the_process_has_begun_no_server_closes_a_gate() {
 fn a_launch_that_waits_and_marks_leaves_errno_alone() {
     let guest = guest();
     let (queue, _) = queue(guest);
-    decree(guest, Verdict { suspended: true, awaited: true, windowed: true });
+    decree(guest, Verdict { suspended: true, awaited: true, windowed: true, deep: false });
     let thread = std::thread::spawn(move || {
         ::errno::set_errno(::errno::Errno(4711));
         launch(queue);
         ::errno::errno().0
     });
     eventually("it waits", || queue.snapshot().inside() == 1);
-    decree(guest, Verdict { suspended: false, awaited: true, windowed: true });
+    decree(guest, Verdict { suspended: false, awaited: true, windowed: true, deep: false });
     assert_eq!(thread.join().unwrap(), 4711);
     guest.open_for_good();
 }

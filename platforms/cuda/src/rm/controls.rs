@@ -1,18 +1,18 @@
 //! The process's channel groups, for the agent: to be told to xserver, and to be let go if xserver is gone.
 
-use super::objects::{Group, Objects};
-use std::collections::BTreeMap;
+use super::objects::{Group, Objects, Serial};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use xsched_core::DeviceKey;
 use xsched_cuda_control::abi::{AllocHead, Handle};
 use xsched_cuda_control::{Channels, Control, KIND, Mode, Refusal, encode};
 use xsched_hal::RemoteControl;
-use xsched_runtime::PerLife;
+use xsched_runtime::{PerLife, is_this_life};
 
-/// What this process has. A lock is held for no longer than it takes to read or write what is in it; but `known` by the agent, during its own calls, and by
+/// What this process has. A lock is held for no longer than it takes to read or write what is in it; but `known` by the agent, while it asks the driver, and by
 /// nobody else.
 #[derive(Default)]
 struct Held {
@@ -21,17 +21,29 @@ struct Held {
     gpus: Mutex<BTreeMap<[u8; 16], DeviceKey>>,
     generation: AtomicU64,
     known: Mutex<Known>,
+    /// The groups that were told of last.
+    told: Mutex<Arc<[Asked]>>,
 }
 
-/// A group with the file of its client, and its slice at first.
-type Asked = (RawFd, Channels, Duration);
+/// A group that the driver answers for.
+#[derive(Clone)]
+struct Asked {
+    /// That of its client.
+    file: RawFd,
+    channels: Channels,
+    /// How long its turns were at first.
+    slice: Duration,
+    serial: Serial,
+}
 
 /// What was told last.
 #[derive(Default)]
 struct Known {
-    /// Subdevices, by client and handle.
-    uuids: BTreeMap<(Handle, Handle), [u8; 16]>,
+    /// GPUs as clients see them.
+    uuids: BTreeMap<Serial, [u8; 16]>,
     groups: Vec<Asked>,
+    /// Those GPUs that some group of now is on.
+    seen: BTreeSet<Serial>,
     /// Why the last group was left out that was.
     refused: Option<Refusal>,
 }
@@ -50,9 +62,14 @@ pub(super) fn tool() -> Option<&'static str> {
     TOOLS.into_iter().find(|tool| xsched_runtime::library::is_loaded(tool))
 }
 
+/// This process's; `None` in a child that was made behind the C library's back, which has what is its parent's, locks that are held included.
+fn held() -> Option<&'static Held> {
+    is_this_life().then(|| HELD.get())
+}
+
 /// An object was made.
 pub(super) fn made(file: RawFd, head: &AllocHead) {
-    let held = HELD.get();
+    let Some(held) = held() else { return };
     if held.objects.lock().is_ok_and(|mut objects| objects.add(file, head)) {
         held.generation.fetch_add(1, Ordering::Release);
     }
@@ -60,7 +77,7 @@ pub(super) fn made(file: RawFd, head: &AllocHead) {
 
 /// An object is gone.
 pub(super) fn gone(client: Handle, object: Handle) {
-    let held = HELD.get();
+    let Some(held) = held() else { return };
     if held.objects.lock().is_ok_and(|mut objects| objects.remove(client, object)) {
         held.generation.fetch_add(1, Ordering::Release);
     }
@@ -68,7 +85,7 @@ pub(super) fn gone(client: Handle, object: Handle) {
 
 /// The program has a context on this GPU.
 pub(crate) fn met(uuid: [u8; 16], key: &DeviceKey) {
-    let held = HELD.get();
+    let Some(held) = held() else { return };
     let is_new = held.gpus.lock().is_ok_and(|mut gpus| gpus.insert(uuid, key.clone()).is_none());
     if is_new {
         held.generation.fetch_add(1, Ordering::Release);
@@ -88,24 +105,41 @@ impl Held {
                 Err(refusal) => known.refused = Some(refusal),
             }
         }
+        let is_there = |serial: &Serial| known.seen.contains(serial);
+        known.uuids.retain(|serial, _| is_there(serial));
+        known.seen.clear();
+    }
+
+    /// The groups that were told of last. For whoever must not wait: not even for a lock that his own thread has, interrupted by a handler of the program's.
+    fn told(&self) -> Arc<[Asked]> {
+        const TRIES: u32 = 200;
+        const PAUSE: Duration = Duration::from_micros(100);
+        for _ in 0..TRIES {
+            if let Ok(told) = self.told.try_lock() {
+                return Arc::clone(&told);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Arc::default()
     }
 
     /// One group, with the file of its client and its slice; `None` if it is on no device that the program computes on.
     fn ask(&self, known: &mut Known, before: &[Asked], group: Group) -> Result<Option<Asked>, Refusal> {
-        let Group { file, client, subdevice, group, channels } = group;
+        let Group { file, client, subdevice, group, channels, serials: (gpu, serial) } = group;
         // SAFETY: as long as the client is there its file is; a number that means another file by now is refused next.
         let control = Control::new(unsafe { BorrowedFd::borrow_raw(file) })?;
-        let uuid = match known.uuids.get(&(client, subdevice)) {
+        known.seen.insert(gpu);
+        let uuid = match known.uuids.get(&gpu) {
             Some(uuid) => *uuid,
             None => control.uuid(client, subdevice)?,
         };
-        known.uuids.insert((client, subdevice), uuid);
+        known.uuids.insert(gpu, uuid);
         let device = self.gpus.lock().ok().and_then(|gpus| gpus.get(&uuid).cloned());
         let Some(device) = device else { return Ok(None) };
         let channels = Channels { device, client, subdevice, group, channels };
-        let slice = before.iter().find(|(_, it, _)| (it.client, it.group) == (client, group)).map(|it| it.2);
+        let slice = before.iter().find(|it| it.serial == serial).map(|it| it.slice);
         let slice = slice.map_or_else(|| control.slice(&channels), Ok)?;
-        Ok(Some((file, channels, slice)))
+        Ok(Some(Asked { file, channels, slice, serial }))
     }
 }
 
@@ -113,7 +147,7 @@ impl xsched_hal::Controls for Controls {
     fn can_interrupt(&self, device: &DeviceKey) -> Result<(), String> {
         let mut asked = Known::default();
         HELD.get().renew(&mut asked);
-        match (asked.groups.iter().any(|(_, channels, _)| channels.device == *device), asked.refused) {
+        match (asked.groups.iter().any(|it| it.channels.device == *device), asked.refused) {
             (true, _) => Ok(()),
             (false, Some(refusal)) => Err(refusal.to_string()),
             (false, None) => Err("no channel group of a context was seen".into()),
@@ -129,29 +163,43 @@ impl xsched_hal::Controls for Controls {
         let mut known = held.known.lock().ok()?;
         held.renew(&mut known);
         // One file goes with one client: that of the first group. Programs have one, for the library makes one.
-        let (file, first, _) = known.groups.first()?;
+        let first = known.groups.first()?;
+        let of_first = known.groups.iter().map(|it| &it.channels);
         let of_first: Vec<Channels> =
-            known.groups.iter().filter(|it| it.1.client == first.client).map(|it| it.1.clone()).collect();
+            of_first.filter(|channels| channels.client == first.channels.client).cloned().collect();
         // SAFETY: as in `renew`.
-        let file = unsafe { BorrowedFd::borrow_raw(*file) }.try_clone_to_owned().ok()?;
+        let file = unsafe { BorrowedFd::borrow_raw(first.file) }.try_clone_to_owned().ok()?;
+        if let Ok(mut told) = held.told.lock() {
+            *told = known.groups.as_slice().into();
+        }
         Some(RemoteControl { kind: KIND, fds: vec![file], blob: encode(&of_first) })
     }
 
+    fn let_go(&self) {
+        for it in HELD.get().told().iter() {
+            it.control(|control| {
+                let _gone_if_it_fails = control.release(&it.channels);
+            });
+        }
+    }
+
     fn rescue(&self) {
-        let Ok(known) = HELD.get().known.lock() else { return };
         // Let go first, all of them: turns and modes are only about how fast they are.
-        for (file, channels, _) in &known.groups {
-            // SAFETY: as in `renew`.
-            if let Ok(control) = Control::new(unsafe { BorrowedFd::borrow_raw(*file) }) {
-                let _gone_if_it_fails = control.release(channels);
-            }
+        self.let_go();
+        for it in HELD.get().told().iter() {
+            it.control(|control| {
+                let _gone_if_it_fails = control.set_slice(&it.channels, it.slice);
+                let _as_above = control.set_mode(&it.channels, Mode::ThreadBlock);
+            });
         }
-        for (file, channels, slice) in &known.groups {
-            // SAFETY: as in `renew`.
-            if let Ok(control) = Control::new(unsafe { BorrowedFd::borrow_raw(*file) }) {
-                let _as_above = control.set_slice(channels, *slice);
-                let _as_above = control.set_mode(channels, Mode::ThreadBlock);
-            }
-        }
+    }
+}
+
+impl Asked {
+    /// Does something to it. It is gone, if that fails.
+    fn control(&self, work: impl FnOnce(&Control<'_>)) {
+        // SAFETY: as in `renew`.
+        let _gone_if_it_fails =
+            Control::new(unsafe { BorrowedFd::borrow_raw(self.file) }).map(|it| work(&it));
     }
 }

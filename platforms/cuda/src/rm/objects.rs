@@ -11,13 +11,19 @@ const MOST: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     all: BTreeMap<(Handle, Handle), Object>,
+    /// Objects that were ever made.
+    last: Serial,
 }
+
+/// Tells objects apart for good: the library may give a handle again once what had it is gone.
+pub(super) type Serial = u64;
 
 #[derive(Debug)]
 struct Object {
     class: u32,
     parent: Handle,
     file: RawFd,
+    serial: Serial,
 }
 
 /// A channel group that computes.
@@ -29,6 +35,8 @@ pub(super) struct Group {
     pub(super) subdevice: Handle,
     pub(super) group: Handle,
     pub(super) channels: Vec<Handle>,
+    /// Of the GPU as the client sees it, and of the group.
+    pub(super) serials: (Serial, Serial),
 }
 
 impl Objects {
@@ -41,7 +49,9 @@ impl Objects {
         if !is_known || self.all.len() >= MOST {
             return false;
         }
-        self.all.insert((head.root, head.object), Object { class, parent: head.parent, file });
+        self.last += 1;
+        let object = Object { class, parent: head.parent, file, serial: self.last };
+        self.all.insert((head.root, head.object), object);
         true
     }
 
@@ -80,10 +90,12 @@ impl Objects {
             let within = |parent| {
                 self.all.iter().filter(move |((owner, _), it)| *owner == client && it.parent == parent)
             };
-            let ((_, subdevice), _) = within(it.parent).find(|(_, it)| it.class == abi::SUBDEVICE)?;
+            let ((_, subdevice), gpu) = within(it.parent).find(|(_, it)| it.class == abi::SUBDEVICE)?;
             let channels =
                 within(group).filter(|(_, it)| abi::is_channel(it.class)).map(|((_, handle), _)| *handle);
-            Some(Group { file: it.file, client, subdevice: *subdevice, group, channels: channels.collect() })
+            let serials = (gpu.serial, it.serial);
+            let (subdevice, channels) = (*subdevice, channels.collect());
+            Some(Group { file: it.file, client, subdevice, group, channels, serials })
         };
         computing.into_iter().filter_map(group).collect()
     }
@@ -122,7 +134,8 @@ mod tests {
     }
 
     fn the_group() -> Group {
-        Group { file: 9, client: 1, subdevice: 0x11, group: 0x20, channels: vec![0x21, 0x22] }
+        let channels = vec![0x21, 0x22];
+        Group { file: 9, client: 1, subdevice: 0x11, group: 0x20, channels, serials: (2, 3) }
     }
 
     #[test]
@@ -154,7 +167,8 @@ mod tests {
         ] {
             objects.add(9, &abi::AllocHead { root: 1, parent, object, class, parameters: 0 });
         }
-        let other = Group { file: 9, client: 1, subdevice: 0x111, group: 0x120, channels: vec![0x121] };
+        let (channels, serials) = (vec![0x121], (12, 13));
+        let other = Group { file: 9, client: 1, subdevice: 0x111, group: 0x120, channels, serials };
         assert_eq!(objects.groups(), [the_group(), other]);
     }
 
@@ -175,6 +189,20 @@ mod tests {
         let mut objects = context();
         assert!(objects.remove(1, 0x22));
         assert_eq!(objects.groups(), [Group { channels: vec![0x21], ..the_group() }]);
+    }
+
+    #[test]
+    fn a_handle_that_is_given_again_is_another_group() {
+        let mut objects = context();
+        assert!(objects.remove(1, 0x20) && objects.groups().is_empty());
+        for (parent, object, class) in
+            [(0x10, 0x20, abi::CHANNEL_GROUP), (0x20, 0x21, CHANNEL), (0x21, 0x31, COMPUTE)]
+        {
+            objects.add(9, &abi::AllocHead { root: 1, parent, object, class, parameters: 0 });
+        }
+        let [again] = &objects.groups()[..] else { panic!() };
+        assert_eq!((again.group, again.serials.0), (0x20, the_group().serials.0));
+        assert_ne!(again.serials.1, the_group().serials.1);
     }
 
     #[test]

@@ -157,6 +157,11 @@ impl Device {
         })
     }
 
+    /// Lets a group go on, as its own process does it.
+    pub fn let_go(&self, index: usize) {
+        self.state.groups.get(index).into_iter().for_each(|group| group.stopped.store(0, Ordering::SeqCst));
+    }
+
     /// From now on the driver answers this to what would change something; 0: it does it.
     pub fn refuse(&self, answer: u32) {
         self.state.answer.store(answer, Ordering::SeqCst);

@@ -119,6 +119,27 @@ fn who_has_parted_while_the_server_was_frozen_in_a_call_is_let_go_behind_it() {
 }
 
 #[test]
+fn who_has_let_itself_go_while_the_server_was_frozen_in_a_call_is_let_go_behind_it_and_off_again_if_it_is_still_to_be()
+ {
+    let (mut controller, (owner, page)) = (Controller::default(), owner());
+    let (fake, number, _) = adopt(&mut controller, &owner, 1);
+    fake.freeze("hold");
+    controller.want([(number, OFF)]);
+    wait("it is in the call", || fake.is_frozen());
+    page.page().count_letting_go();
+    fake.thaw();
+    is_done(&fake, &["hold", "release", "hold", "interruptible", "short"]);
+    // And one that did it between two calls.
+    page.page().count_letting_go();
+    controller.want([(number, OFF)]);
+    is_done(&fake, &["hold"]);
+    page.page().count_letting_go();
+    controller.want([(number, SHORT_ON)]);
+    wait("nothing is left to do", || controller.is_at_rest());
+    assert!(!fake.take().contains(&"hold"));
+}
+
+#[test]
 fn what_is_given_up_is_let_go_and_closed_before_another_lever_of_its_process_is_used() {
     let (mut controller, (owner, _page)) = (Controller::default(), owner());
     let (fake, number, _) = adopt(&mut controller, &owner, 1);
@@ -258,6 +279,7 @@ fn letting_go_is_tried_again_and_not_for_ever() {
     controller.want([(number, SHORT_ON)]);
     is_done(&fake, &["release", "release", "release", "plain", "uninterruptible"]);
     assert_eq!(condition.refusal(), Some("release is refused"));
+    assert!(condition.is_left_off(), "its process has to do it");
     controller.give_up(1);
     wait("it is forgotten", || controller.len() == 0);
 }
