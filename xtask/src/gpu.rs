@@ -16,6 +16,9 @@ pub(crate) struct TestArgs {
     /// Only programs whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
+    /// Flags of the program itself, which `gpu test --help` lists.
+    #[arg(last = true, value_name = "FLAGS")]
+    flags: Vec<String>,
 }
 
 /// Measure on an NVIDIA GPU what XSched costs, and what it does for an urgent program.
@@ -49,6 +52,10 @@ enum What {
     Control,
     /// Somebody dies or freezes while a program is stopped.
     Safety,
+    /// Level 3 in contexts of each kind, with other users, and where it is not wanted.
+    Conditions,
+    /// Several urgent programs beside several greedy ones.
+    Crowd,
     /// Eight programs for minutes.
     Soak,
 }
@@ -62,7 +69,8 @@ struct Bundle {
 
 /// Runs the task.
 pub(crate) fn test(args: &TestArgs) -> Result<()> {
-    go(&args.bundle, &["test", "--only", &args.only])
+    let flags = args.flags.iter().map(String::as_str);
+    go(&args.bundle, &["test", "--only", &args.only].into_iter().chain(flags).collect::<Vec<_>>())
 }
 
 /// Runs the task.
@@ -77,6 +85,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         What::Inside => "inside",
         What::Control => "control",
         What::Safety => "safety",
+        What::Conditions => "conditions",
+        What::Crowd => "crowd",
         What::Soak => "soak",
     };
     let flags = args.flags.iter().map(String::as_str);

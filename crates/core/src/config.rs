@@ -152,6 +152,8 @@ config! {
     join_sharers: bool = true, "XSCHED_JOIN_SHARERS", Program;
     /// Whether xserver may stop what runs on a device, by what the program's driver controls it by: of a program, whether it lends that; of xserver, whether it uses it.
     device_control: bool = true, "XSCHED_DEVICE_CONTROL", Both;
+    /// The same also under debuggers and checkers (cuda-gdb, compute-sanitizer), which look into the device themselves.
+    control_under_tools: bool = false, "XSCHED_CONTROL_UNDER_TOOLS", Program;
     /// The real OpenCL library; default: the one that the program would have got.
     opencl_lib: Option<PathBuf> = None, "XSCHED_OPENCL_LIB", Program;
     /// The real Level Zero loader; default: the one that the program would have got.

@@ -21,6 +21,12 @@ pub(crate) struct Options {
     /// Storms for each program.
     #[arg(long, value_name = "N", default_value_t = 1)]
     storms: u32,
+    /// The most milliseconds that a storm's rival has work, and that it has none.
+    #[arg(long, value_name = "MS", num_args = 2, default_values_t = [8, 20])]
+    storm: Vec<u64>,
+    /// For so many seconds after the table, further storms, each with one of the programs that were the same.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    soak: u64,
     /// Seconds that a program may take each time.
     #[arg(long, value_name = "S", default_value_t = 120)]
     limit: u64,
@@ -56,6 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!("|---|---|---|---|--:|---|");
     let machine = Machine::new();
     let mut failures = 0;
+    let mut compared = Vec::new();
     let mut gpus = 0;
     // SAFETY: a place for the answer.
     unsafe { (cu.cuDeviceGetCount)(&raw mut gpus) };
@@ -73,11 +80,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
         match (case.command)().with_context(|| case.name)? {
             There::Command(command) => {
-                failures += u32::from(!row(case, &command, &machine, &device, options)?);
+                let native = row(case, &command, &machine, &device, options)?;
+                failures += u32::from(native.is_none());
+                compared.extend(native.flatten().map(|native| (case.name, command, native)));
             }
             There::Not(why) => println!("| {} | skipped: {why} | | | | |", case.name),
         }
     }
+    failures += soak(&compared, &machine, &device, options)?;
     println!("\n{}", if failures == 0 { "All the same.".into() } else { format!("{failures} differ.") });
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -88,23 +98,22 @@ fn row(
     machine: &Machine,
     device: &DeviceKey,
     options: &Options,
-) -> Result<bool> {
+) -> Result<Option<Option<Run>>> {
     let name = case.name;
-    let (program, arguments) = command.split_first().context("a command")?;
-    let arguments: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let (program, arguments) = split(command)?;
     let mut native = machine.command(program);
     native.args(&arguments);
     let native = watch(machine, Program::start(native), false, options);
     if native.end != End::Exit(0) {
         println!("| {name} | {:?} by itself: not compared | | | | |", native.end);
-        return Ok(true);
+        return Ok(Some(None));
     }
     let server = machine.server(&[]);
     let under = watch(machine, machine.run(0, program, &arguments), true, options);
     let is_same_under = compare(name, "under XSched", &native, &under);
     let (mut is_same_in_storms, mut suspensions, mut stormy) = (true, 0, Duration::ZERO);
     for seed in 0..options.storms {
-        let storm = Storm::of(Rival::attach_on(&machine.socket(), 200, device), u64::from(seed) + 1);
+        let storm = storm(machine, device, u64::from(seed) + 1, options);
         let run = watch(machine, machine.run(0, program, &arguments), true, options);
         drop(storm);
         is_same_in_storms &= compare(name, "in a storm", &native, &run);
@@ -122,7 +131,50 @@ fn row(
         under.took.as_secs_f64(),
         stormy.as_secs_f64()
     );
-    Ok(is_same_under && is_same_in_storms)
+    Ok((is_same_under && is_same_in_storms).then_some(Some(native)))
+}
+
+/// Further storms, each with one of these programs, in turn. Answers how many were not the same.
+fn soak(
+    programs: &[(&str, Vec<PathBuf>, Run)],
+    machine: &Machine,
+    device: &DeviceKey,
+    options: &Options,
+) -> Result<u32> {
+    let begun = Instant::now();
+    if options.soak == 0 || programs.is_empty() {
+        return Ok(0);
+    }
+    let server = machine.server(&[]);
+    let (mut runs, mut differ, mut suspensions) = (0u64, 0, 0);
+    for (name, command, native) in programs.iter().cycle() {
+        if begun.elapsed().as_secs() >= options.soak {
+            break;
+        }
+        let (program, arguments) = split(command)?;
+        let storm = storm(machine, device, 1000 + runs, options);
+        let run = watch(machine, machine.run(0, program, &arguments), true, options);
+        drop(storm);
+        differ += u32::from(!compare(name, "in a further storm", native, &run));
+        (runs, suspensions) = (runs + 1, suspensions + run.suspensions);
+    }
+    server.end();
+    println!(
+        "\n{runs} further runs of {} programs in {} s of storms, {suspensions} suspensions: {differ} differ.",
+        programs.len(),
+        begun.elapsed().as_secs()
+    );
+    Ok(differ)
+}
+
+fn storm(machine: &Machine, device: &DeviceKey, seed: u64, options: &Options) -> Storm {
+    let lengths = [0, 1].map(|at| options.storm.get(at).copied().unwrap_or(1).max(1));
+    Storm::with(Rival::attach_on(&machine.socket(), 200, device), seed, lengths)
+}
+
+fn split(command: &[PathBuf]) -> Result<(&PathBuf, Vec<&str>)> {
+    let (program, arguments) = command.split_first().context("a command")?;
+    Ok((program, arguments.iter().filter_map(|argument| argument.to_str()).collect()))
 }
 
 fn watch(machine: &Machine, program: Program, is_scheduled: bool, options: &Options) -> Run {

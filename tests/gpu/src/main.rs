@@ -7,8 +7,10 @@ mod apps;
 mod behind;
 mod bundle;
 mod check;
+mod conditions;
 mod control;
 mod cores;
+mod crowd;
 mod inside;
 mod launch;
 mod mps;
@@ -55,6 +57,10 @@ enum What {
     Inside(inside::Options),
     /// Nothing stays stopped, whoever dies or freezes.
     Safety(safety::Options),
+    /// Level 3 in contexts of each kind, with other users, and where it is not wanted.
+    Conditions(conditions::Options),
+    /// Several urgent programs beside several greedy ones.
+    Crowd(crowd::Options),
     /// One of the programs of `preempt`.
     #[command(hide = true)]
     Player(preempt::player::Options),
@@ -85,6 +91,8 @@ fn main() -> Result<ExitCode> {
         What::Shares(options) => shares::run(options).map(|()| ExitCode::SUCCESS),
         What::Inside(options) => inside::run(options).map(|()| ExitCode::SUCCESS),
         What::Safety(options) => safety::run(options),
+        What::Conditions(options) => conditions::run(options),
+        What::Crowd(options) => crowd::run(options).map(|()| ExitCode::SUCCESS),
         What::Player(options) => preempt::player::play(options).map(|()| ExitCode::SUCCESS),
         What::Sharer => shares::sharer::play().map(|()| ExitCode::SUCCESS),
         What::TwoStreams(options) => inside::player::play(options).map(|()| ExitCode::SUCCESS),

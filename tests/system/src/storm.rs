@@ -22,6 +22,11 @@ impl Storm {
 
     /// Lets this rival make one.
     pub fn of(rival: Rival, seed: u64) -> Storm {
+        Storm::with(rival, seed, [8, 20])
+    }
+
+    /// The same with the most milliseconds that it has work, and that it has none; the least is 1.
+    pub fn with(rival: Rival, seed: u64, [work, rest]: [u64; 2]) -> Storm {
         let ends = Arc::new(AtomicBool::new(false));
         let is_over = ends.clone();
         let thread = std::thread::spawn(move || {
@@ -29,9 +34,9 @@ impl Storm {
             let mut pause = |most| std::thread::sleep(millis(1 + random.below(most)));
             while !is_over.load(Ordering::Relaxed) {
                 rival.wants_the_device();
-                pause(8);
+                pause(work);
                 rival.is_done();
-                pause(20);
+                pause(rest);
             }
         });
         Storm { ends, thread: Some(thread) }

@@ -40,8 +40,10 @@ fn try_to_listen(driver: &'static Driver) -> Result<(), String> {
     if !config.device_control {
         return Err("XSCHED_DEVICE_CONTROL is off".into());
     }
-    if let Some(tool) = controls::tool() {
-        return Err(format!("{tool} is loaded, which looks into the device itself"));
+    if let Some(tool) = controls::tool().filter(|_| !config.control_under_tools) {
+        return Err(format!(
+            "{tool} is loaded, which looks into the device itself (XSCHED_CONTROL_UNDER_TOOLS=on allows it nevertheless)"
+        ));
     }
     let slot = driver.library.function(c"cuInit").and_then(|function| Slot::find(function, c"ioctl"));
     let slot = slot.ok_or("the real library does not call ioctl in the way that is known")?;

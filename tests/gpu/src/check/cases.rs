@@ -52,6 +52,8 @@ pub(super) const CASES: &[Case] = &[
     case("cuda-bindings", || python("other_libraries.py", &["bindings"], "cuda.bindings")),
     case("compute-sanitizer memcheck", || sanitizer("memcheck")),
     case("compute-sanitizer racecheck", || sanitizer("racecheck")),
+    case("compute-sanitizer memcheck, Level 3 forced", || forced(sanitizer("memcheck")?)),
+    case("compute-sanitizer racecheck, Level 3 forced", || forced(sanitizer("racecheck")?)),
 ];
 
 /// Cases of the suite whose names contain one of these.
@@ -90,6 +92,18 @@ fn compiled() -> Result<There> {
         Ok(output) if output.status.success() => There::Command(vec![program]),
         Ok(output) => There::Not(format!("nvcc: {}", String::from_utf8_lossy(&output.stderr).trim())),
         Err(why) => There::Not(format!("nvcc: {why}")),
+    })
+}
+
+/// Interrupted in spite of the tool that it runs under.
+fn forced(there: There) -> Result<There> {
+    Ok(match there {
+        There::Command(command) => {
+            let mut forced = ["env", "XSCHED_CONTROL_UNDER_TOOLS=on"].map(PathBuf::from).to_vec();
+            forced.extend(command);
+            There::Command(forced)
+        }
+        not => not,
     })
 }
 

@@ -3,6 +3,7 @@
 //! The programs are this one ([`player`]): the urgent one asks for ten kernels of 20 µs every 20 ms; the greedy one keeps two kernels in
 //! flight that fill the device, and checks at the end of each turn that all their threads did all they should, each thing once.
 
+pub(crate) mod contexts;
 mod distribution;
 mod picture;
 pub(crate) mod player;

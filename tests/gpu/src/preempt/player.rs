@@ -1,5 +1,6 @@
 //! The two programs: they do what they are told, line by line.
 
+use super::contexts::{self, Context};
 use crate::pipeline::Pipeline;
 use crate::player::{self, Order, number};
 use crate::saturate::{Saturate, call, multiprocessors};
@@ -17,6 +18,9 @@ pub(crate) const KERNEL: Duration = Duration::from_micros(20);
 #[derive(clap::Args)]
 pub(crate) struct Options {
     kind: Kind,
+    /// What context it works in.
+    #[arg(long, value_enum, default_value = "primary")]
+    context: Context,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -31,7 +35,13 @@ enum Kind {
 
 /// Plays until nobody is left to tell anything.
 pub(crate) fn play(options: &Options) -> Result<()> {
-    let (cu, orders) = (player::open()?, player::orders());
+    let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
+    // SAFETY: flags must be 0.
+    call("cuInit", unsafe { (cu.cuInit)(0) })?;
+    let context = contexts::make(&cu, options.context)?;
+    // SAFETY: a context of ours.
+    call("cuCtxSetCurrent", unsafe { (cu.cuCtxSetCurrent)(context) })?;
+    let orders = player::orders();
     match options.kind {
         Kind::Urgent => urgent(&cu, &orders),
         Kind::Greedy => greedy(&cu, &orders),
