@@ -2,8 +2,8 @@
 //! held while a rival is ready, goes on after, and has computed what it should; and it is interrupted where it should be.
 
 use crate::bundle;
-use crate::preempt::contexts::Context;
 use crate::player;
+use crate::preempt::contexts::Context;
 use crate::saturate::call;
 use crate::worker::Worker;
 use anyhow::{Context as _, Result, ensure};

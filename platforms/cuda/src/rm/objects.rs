@@ -167,7 +167,7 @@ mod tests {
         ] {
             objects.add(9, &abi::AllocHead { root: 1, parent, object, class, parameters: 0 });
         }
-        let (channels, serials) = (vec![0x121], (12, 13));
+        let (channels, serials) = (vec![0x121], (11, 12));
         let other = Group { file: 9, client: 1, subdevice: 0x111, group: 0x120, channels, serials };
         assert_eq!(objects.groups(), [the_group(), other]);
     }
