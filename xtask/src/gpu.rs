@@ -112,7 +112,7 @@ fn go(bundle: &Bundle, arguments: &[&str]) -> Result<()> {
 fn lay_out(folder: &Path) -> Result<()> {
     let staged = stage::stage()?;
     let release = stage::build(&["test-gpu", "cuda-suite"])?;
-    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/gpu/programs");
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let parts = [
         (staged.join("bin/xserver"), "xsched/bin/xserver"),
         (staged.join("bin/xcli"), "xsched/bin/xcli"),
@@ -129,10 +129,14 @@ fn lay_out(folder: &Path) -> Result<()> {
         // Debug information is most of it, and nobody debugs there.
         let _ = Command::new("strip").arg("--strip-debug").arg(folder.join(to)).status();
     }
-    for entry in programs.read_dir().with_context(|| format!("reading {}", programs.display()))? {
-        let from = entry?.path();
-        let name = from.file_name().context("a file has a name")?;
-        stage::copy(&from, &folder.join("programs").join(name))?;
+    for (from, to) in [("tests/gpu/programs", "programs"), ("examples/serving", "serving")] {
+        let from = tree.join(from);
+        for entry in from.read_dir().with_context(|| format!("reading {}", from.display()))? {
+            let file = entry?.path();
+            if file.is_file() {
+                stage::copy(&file, &folder.join(to).join(file.file_name().context("a file has a name")?))?;
+            }
+        }
     }
     let link = folder.join("xsched/lib/xsched/libcuda.so");
     let _ = std::fs::remove_file(&link);

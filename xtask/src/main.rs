@@ -11,6 +11,7 @@ mod dist;
 mod fuzz;
 mod gpu;
 mod loom;
+mod misuse;
 mod nightly;
 mod null_driver;
 mod pip;

@@ -3,6 +3,7 @@
 //! Nothing of the project is built with it for use. Where it is not to be had, a task that needs it is left out with a line that
 //! says so, if it was asked for `--if-possible`; else it fails.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +22,11 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
+    /// Pass without what cannot be had, and install what can be, unless `install` is not.
+    pub(crate) fn if_possible(install: bool) -> Wish {
+        Wish { if_possible: true, no_install: !install }
+    }
+
     /// Sees to it that nightly is there with these components, and these programs of crates.io (subcommands of cargo). False if it cannot be
     /// had and that is no failure; that has been said then.
     pub(crate) fn fulfil(self, components: &[&str], subcommands: &[&str]) -> Result<bool> {
@@ -86,6 +92,13 @@ pub(crate) fn host() -> Result<String> {
     let version = said(Command::new("rustc").arg("-vV")).context("rustc -vV")?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).context("rustc names no host")
+}
+
+/// The folder of the nightly toolchain.
+pub(crate) fn sysroot() -> Result<PathBuf> {
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly", "rustc", "--print", "sysroot"]);
+    said(&mut command).map(|said| PathBuf::from(said.trim())).context("rustc --print sysroot")
 }
 
 /// What it prints, if it succeeds.

@@ -117,6 +117,18 @@ pub(crate) const MIRI: Tool = Tool {
     ],
 };
 
+impl Tool {
+    /// Its folder for what is built, in the target folder.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it needs of rustup.
+    pub(crate) fn components(&self) -> &'static [&'static str] {
+        self.components
+    }
+}
+
 /// Runs all that the tool covers.
 pub(crate) fn run(tool: &Tool, args: &Args) -> Result<Tally> {
     let mut tally = Tally::default();
@@ -129,17 +141,23 @@ pub(crate) fn run(tool: &Tool, args: &Args) -> Result<Tally> {
         tally.pass(1);
     }
     for (tests, options) in tool.runs {
-        tally.add_run(cargo(tool)?.args(*tests).args(["--no-fail-fast", "--"]).args(*options))?;
+        tally.add_run(
+            cargo(tool, tool.arguments)?.args(*tests).args(["--no-fail-fast", "--"]).args(*options),
+        )?;
     }
     Ok(tally)
 }
 
-fn cargo(tool: &Tool) -> Result<Command> {
+/// Cargo with what builds for the tool, and these arguments.
+pub(crate) fn cargo(tool: &Tool, arguments: &[&str]) -> Result<Command> {
     let mut command = nightly::cargo();
     let (target, host) = (stage::target_dir()?.join(tool.name), nightly::host()?);
-    command.args(tool.arguments).args(["--target", &host]).arg("--target-dir").arg(target);
+    command.args(arguments).args(["--target", &host]).arg("--target-dir").arg(target);
     command.env("RUSTFLAGS", format!("--cfg rustix_use_libc {}", tool.flags));
-    command.env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only").env("CARGO_INCREMENTAL", "0");
+    command
+        .env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only")
+        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+    command.env("CARGO_INCREMENTAL", "0");
     command.envs(tool.environment.iter().copied());
     Ok(command)
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::tally::Tally;
-use crate::{null_driver, pip, service, setup, stage};
+use crate::{misuse, null_driver, pip, service, setup, stage};
 
 /// Set up what the tests need and run all of them.
 #[derive(clap::Args)]
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// The slow tests too, and OpenCL's results on a second driver: Intel's for CPUs, which pip gets.
     #[arg(long)]
     all: bool,
+    /// For how long the C interface is misused by each test of `misuse`.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    seconds: u32,
     /// Never install a package, only say which are missing.
     #[arg(long)]
     no_install: bool,
@@ -32,6 +35,8 @@ enum Part {
     Programs,
     /// xserver as a service of a Debian that boots in a container, and programs in containers; needs root, and minutes.
     Service,
+    /// The C interface, misused by 32 threads at random: plainly, under valgrind, under ThreadSanitizer.
+    Misuse,
 }
 
 /// The tests whose results a driver decides: a package, and a part of their names.
@@ -47,6 +52,10 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     let staged = stage::stage()?;
     let target = stage::target_dir()?;
     let null_driver = null_driver::get(&target, !args.no_install);
+    if let Some(Part::Misuse) = args.only {
+        let test = cargo_test(&staged, &target, null_driver.as_deref());
+        return misuse::run(test, args.seconds, !args.no_install);
+    }
     let mut tally = Tally::default();
     if !args.all && args.only.is_none() {
         tally.add_run(cargo_test(&staged, &target, null_driver.as_deref()).arg("--workspace"))?;

@@ -197,7 +197,27 @@ static void *resume_all(void *nothing) {
     return NULL;
 }
 
+#ifdef RACE
+/* A fault that a tool must see, or it sees nothing. */
+static int unguarded;
+
+static void *add_up(void *nothing) {
+    for (int i = 0; i < 1000; i++) unguarded++;
+    return nothing;
+}
+
+static void race(void) {
+    pthread_t other;
+    MUST(pthread_create(&other, NULL, add_up, NULL));
+    add_up(NULL);
+    MUST(pthread_join(other, NULL));
+}
+#endif
+
 int main(int argc, char **argv) {
+#ifdef RACE
+    race();
+#endif
     unsigned seconds = argc > 1 ? (unsigned)atoi(argv[1]) : 3, count = argc > 2 ? (unsigned)atoi(argv[2]) : 32;
     pthread_t threads[64], resumer;
     device_open();

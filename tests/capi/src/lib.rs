@@ -1,13 +1,20 @@
 //! C programs over the C interface, compiled against the staged headers and libraries as a user compiles them.
 //!
 //! Each program in `c` is made for OpenCL (run on PoCL) and for the CUDA driver API (run on `tests/fakes/cuda`), checks what it sees itself,
-//! and ends with "all is well". `MISUSE_SECONDS` says for how long many threads misuse everything, 3 if not given.
+//! and ends with "all is well".
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 use test_system::machine::library;
 use test_system::{End, Machine, Program};
+
+/// Environment variables.
+pub type Settings<'a> = &'a [(&'a str, &'a str)];
+
+const APP: Settings<'_> = &[("XSCHED_SCHEDULER", "APP")];
+const LOCAL: Settings<'_> = &[("XSCHED_SCHEDULER", "LCL"), ("XSCHED_POLICY", "HPF")];
+const GLOBAL: Settings<'_> = &[];
 
 /// What a program is made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,19 +94,37 @@ impl World {
             path.push(driver);
         }
         let mut command = self.machine.command(program);
-        // How long those take that take as long as one likes.
-        command.args(std::env::var_os("MISUSE_SECONDS"));
         command.env("LD_LIBRARY_PATH", path).env("XSCHED_SOCKET", self.machine.socket());
         command
     }
 
     /// Runs a program to its end, which must be a good one.
-    pub fn is_well(&self, mut command: Command, settings: &[(&str, &str)]) {
+    pub fn is_well(&self, mut command: Command, settings: Settings<'_>) {
         command.envs(settings.iter().copied());
         let program = Program::start(command);
         let end = program.wait_for_end_within(test_system::wait::seconds(300));
         assert_eq!(end, End::Exit(0), "{settings:?}: {}", program.errors());
         assert_eq!(program.whole_output(), ["all is well"]);
+    }
+}
+
+/// Runs a program with the stand-ins, by each scheduler; the last one with a server.
+pub fn by_everybody(name: &str, interface: Interface) {
+    let world = World::new();
+    let program = world.compile(name, interface);
+    for settings in [APP, LOCAL, GLOBAL] {
+        world.is_well(world.command(&program, interface, true), settings);
+    }
+    let _server = world.machine.server(&[]);
+    world.is_well(world.command(&program, interface, true), GLOBAL);
+}
+
+/// Runs a program with libxsched.so and no stand-in.
+pub fn without_stand_ins(name: &str, interface: Interface) {
+    let world = World::new();
+    let program = world.compile(name, interface);
+    for settings in [APP, LOCAL, GLOBAL] {
+        world.is_well(world.command(&program, interface, false), settings);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Policies that go by more than priorities, with ordinary programs: nice values, the active window, deadlines and laxities.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use test_system::machine::actor;
 use test_system::wait::{PATIENCE, millis};
 use test_system::{Machine, Program, Rival, Screen, eventually, stays};
@@ -106,15 +107,33 @@ fn kedf_earlier_deadline_then_the_later_one_waits_unless_two_may_run() {
 }
 
 #[test]
-fn lax_program_whose_laxity_is_over_then_it_goes_before_those_that_it_waited_for() {
+fn lax_program_then_it_waits_for_its_laxity_goes_before_the_others_after_it_and_behind_those_that_are_more_urgent()
+ {
+    const LAXITY: Duration = Duration::from_secs(5);
     let machine = Machine::new();
     let _server = machine.strict_server();
     xcli(&machine, &["policy", "LAX"]);
-    let rival = rival(&machine, &[]);
-    rival.wants_the_device();
-    let program = start(&machine, &["--laxity", "4000000", "--critical-priority", "10"]);
+    let other = rival(&machine, &[]);
+    other.wants_the_device();
+    let begun = Instant::now();
+    let laxity = LAXITY.as_micros().to_string();
+    let hints = ["--laxity", &laxity, "--lax-priority", "-10", "--critical-priority", "10"];
+    let program = start(&machine, &hints);
     is_held(&machine, &program);
-    // Nothing else lets it go on: the rival never rests, and the server gives nobody his due. It is critical until it has no work for a moment, which may be soon.
+    assert_eq!(machine.suspensions(std::process::id()), 0, "the other one waits for nobody");
+    program.goes_on_within(PATIENCE);
+    // It had no work before it began. Nothing else lets it go on: the other one never rests, and the server gives nobody his due.
+    let waited = begun.elapsed();
+    assert!(waited >= LAXITY, "it waited {waited:?} only");
+    eventually("the other one waits for it", PATIENCE, || machine.suspensions(std::process::id()) > 0);
+    // It is critical until it has no work for a moment, which may be soon, and then its laxity begins anew.
+    goes_on(&program);
+
+    let urgent = rival(&machine, &[(HintKind::Priority, 20)]);
+    urgent.wants_the_device();
+    is_held(&machine, &program);
+    stays("it is held", LAXITY + millis(500), || machine.is_suspended(program.pid()));
+    urgent.is_done();
     goes_on(&program);
     is_well(&[&program]);
 }
