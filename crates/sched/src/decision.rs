@@ -20,14 +20,24 @@ type Decisions = BTreeMap<DeviceId, Decision>;
 impl Scheduler {
     /// Decides all devices that changed, and those that hang together with them.
     pub(crate) fn decide_devices(&mut self, now: Time) {
-        let mut changed = std::mem::take(&mut self.changes.devices);
-        while let Some(first) = changed.pop_first() {
-            let is_machine_wide = self.policy.is_machine_wide();
+        let is_machine_wide = self.policy.is_machine_wide();
+        let mut decided = BTreeSet::new();
+        for first in self.changes.devices.take() {
+            if decided.contains(&first) {
+                continue;
+            }
+            // Most of the time nothing else hangs together with it.
+            if !is_machine_wide && self.spanning_on(first).next().is_none() {
+                self.policy.on_time(first, now);
+                let decision = self.ask(first, &BTreeSet::new(), now);
+                let somebody_waits = self.leaves_waiting(first, &decision);
+                self.adopt(first, decision, somebody_waits, now);
+                continue;
+            }
             let together = match is_machine_wide {
                 true => self.tables.devices.keys().copied().collect(),
                 false => self.hanging_together(first),
             };
-            changed.retain(|device| !together.contains(device));
             together.iter().for_each(|&device| self.policy.on_time(device, now));
             let decisions = self.ask_together(&together, now);
             let somewhere = is_machine_wide && decisions.iter().any(|(&id, d)| self.leaves_waiting(id, d));
@@ -35,6 +45,7 @@ impl Scheduler {
                 let somebody_waits = somewhere || self.leaves_waiting(device, &decision);
                 self.adopt(device, decision, somebody_waits, now);
             }
+            decided.extend(together);
         }
     }
 
@@ -42,8 +53,9 @@ impl Scheduler {
     pub(crate) fn judge(&mut self, id: GroupId) {
         let Some(group) = self.tables.groups.get_mut(&id) else { return };
         // It runs on all devices where it is ready or on none, so the first one tells.
-        let first = group.ready_devices().next().and_then(|device| self.tables.devices.get(&device));
-        let runs = first.is_some_and(|device| device.running.binary_search(&id).is_ok());
+        let runs = group.ready_units().next().is_some_and(|(device, priority)| {
+            self.tables.devices.get(&device).is_some_and(|device| device.running.has(id, priority))
+        });
         let before = group.verdict;
         group.verdict = match group.urgent {
             None => Verdict::Idle,
@@ -95,29 +107,29 @@ impl Scheduler {
     fn ask(&self, id: DeviceId, without: &BTreeSet<GroupId>, now: Time) -> Decision {
         let mut decision = Decision::default();
         if let Some(device) = self.tables.devices.get(&id) {
-            // Mostly as many as ran before, and perhaps one more.
-            decision.run.reserve(device.running.len() + 1);
             let top = match self.policy.is_machine_wide() {
                 true => self.tables.devices.values().filter_map(|device| device.top(without)).max(),
                 false => device.top(without),
             };
             self.policy.decide(&DeviceView::new(id, &device.ready, without, top), now, &mut decision);
+            decision.run.settle(&device.ready, without);
         }
-        decision.run.sort_unstable();
         decision
     }
 
     /// Whether somebody is ready on the device and does not run by this decision.
     fn leaves_waiting(&self, id: DeviceId, decision: &Decision) -> bool {
-        self.tables.devices.get(&id).is_some_and(|device| device.ready.len() > decision.run.len())
+        self.tables.devices.get(&id).is_some_and(|device| decision.run.leaves_waiting(&device.ready))
     }
 
     /// Whether the group would run on some of its devices only.
     fn is_torn(&self, group: GroupId, decisions: &Decisions) -> bool {
-        let runs = |device| decisions.get(&device).is_some_and(|d| d.run.binary_search(&group).is_ok());
-        let mut devices = self.ready_devices(group).map(runs);
-        let first = devices.next();
-        devices.any(|other| Some(other) != first)
+        let runs = |(device, priority)| {
+            decisions.get(&device).is_some_and(|decision| decision.run.has(group, priority))
+        };
+        let mut units = self.ready_units(group).map(runs);
+        let first = units.next();
+        units.any(|other| Some(other) != first)
     }
 
     /// Makes the decision the one in force and marks the groups and units that it changes something for.
@@ -125,10 +137,8 @@ impl Scheduler {
         let Some(device) = self.tables.devices.get_mut(&id) else { return };
         self.policy.on_decision(id, &decision, now);
         let Decision { run, held_idle, again } = decision;
-        if run != device.running {
-            self.changes.groups.extend(in_one_only(&run, &device.running));
-            device.running = run;
-        }
+        self.changes.groups.extend(run.in_one_only(&device.running, &device.ready));
+        device.running = run;
         let before = std::mem::replace(&mut device.held_idle, held_idle);
         let (low, high) = (held_idle.floor().min(before.floor()), held_idle.floor().max(before.floor()));
         let between = device.idle.range((low, GroupId(0))..(high, GroupId(0)));
@@ -148,13 +158,12 @@ impl Scheduler {
             None => self.timers.clear(Timer::Slice(id)),
         }
         if somebody_waits != device.waiting_since.is_some() {
-            self.changes.units.extend(device.running.iter().map(|&group| (group, id)));
+            self.changes.units.extend(device.running.groups(&device.ready).map(|group| (group, id)));
         }
         if somebody_waits && device.waiting_since.is_none() {
             device.waiting_since = Some(now);
             self.timers.set(Timer::Lease(id), now + self.probe_period(), now);
-        } else if !somebody_waits {
-            device.waiting_since = None;
+        } else if !somebody_waits && device.waiting_since.take().is_some() {
             self.timers.clear(Timer::Lease(id));
         }
     }
@@ -164,38 +173,11 @@ impl Scheduler {
     }
 
     fn ready_devices(&self, group: GroupId) -> impl Iterator<Item = DeviceId> + '_ {
-        self.tables.groups.get(&group).into_iter().flat_map(|group| group.ready_devices())
+        self.ready_units(group).map(|(device, _)| device)
     }
-}
 
-/// Those that are in one of two ascending lists only. One walk along both: they are long where many equals are ready.
-fn in_one_only(mut some: &[GroupId], mut others: &[GroupId]) -> Vec<GroupId> {
-    let mut found = Vec::new();
-    while let (Some((a, rest)), Some((b, other_rest))) = (some.split_first(), others.split_first()) {
-        if a != b {
-            found.push(*a.min(b));
-        }
-        some = if a <= b { rest } else { some };
-        others = if b <= a { other_rest } else { others };
-    }
-    found.extend(some.iter().chain(others));
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_walk_finds_what_sets_would(
-            a in proptest::collection::btree_set(0_u32..40, 0..30),
-            b in proptest::collection::btree_set(0_u32..40, 0..30),
-        ) {
-            let list = |set: &BTreeSet<u32>| set.iter().copied().map(GroupId).collect::<Vec<_>>();
-            let found = in_one_only(&list(&a), &list(&b));
-            prop_assert_eq!(found, a.symmetric_difference(&b).copied().map(GroupId).collect::<Vec<_>>());
-        }
+    /// The devices on which the policy sees the group, and with which priority.
+    fn ready_units(&self, group: GroupId) -> impl Iterator<Item = (DeviceId, i64)> + '_ {
+        self.tables.groups.get(&group).into_iter().flat_map(|group| group.ready_units())
     }
 }

@@ -68,11 +68,11 @@ impl Scheduler {
             let least = device.ready.last_key_value().map(|((Reverse(priority), _), _)| *priority);
             least.is_some_and(|least| self.policy.preempts_at_once(queue.urgency, least))
         });
-        let runs = device
-            .into_iter()
-            .flat_map(|(queue, device)| device.running.iter().map(move |group| (queue, group)));
+        let runs = device.into_iter().flat_map(|(queue, device)| {
+            device.running.groups(&device.ready).map(move |group| (queue, group))
+        });
         let preempted = runs.filter_map(|(queue, group)| {
-            let group = self.tables.groups.get(group)?;
+            let group = self.tables.groups.get(&group)?;
             let is_preempted = self.policy.preempts_at_once(queue.urgency, group.urgent?) && !group.granted;
             is_preempted.then(|| group.units.get(&queue.device)).flatten()
         });

@@ -130,7 +130,7 @@ impl Scheduler {
     /// Nothing is in flight any more that those who are to run on the device have to wait for.
     fn let_next_begin(&mut self, device: DeviceId) {
         let Some(device) = self.tables.devices.get(&device) else { return };
-        for &id in &device.running {
+        for id in device.running.groups(&device.ready) {
             let devices = self.tables.groups.get(&id).into_iter().flat_map(|group| group.units.keys());
             self.changes.units.extend(devices.map(|&device| (id, device)));
         }

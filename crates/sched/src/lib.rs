@@ -13,7 +13,7 @@
 //! 4. `gates`: what this means for each process is compared with what it was last told; the differences are the operations.
 //! 5. `grants` gives waiting groups their `max_suspend` due, `contention` says who may be preempted, `timers` wakes.
 //!
-//! Before a round, `foresight` knows of some who will be held back for certain.
+//! `running` is a decision's answer to who runs. Before a round, `foresight` knows of some who will be held back for certain.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -23,10 +23,12 @@ mod decision;
 mod foresight;
 mod gates;
 mod grants;
+mod marks;
 mod placement;
 pub mod policy;
 mod ranks;
 mod readiness;
+mod running;
 mod scheduler;
 mod state;
 mod timers;

@@ -80,7 +80,7 @@ impl Scheduler {
             return;
         }
         let mut round = Vec::new();
-        for unit in device.running.iter().filter_map(|&group| self.tables.unit(group, id)) {
+        for unit in device.running.groups(&device.ready).filter_map(|group| self.tables.unit(group, id)) {
             let ready = unit.ready.iter().map(|&(_, queue)| queue);
             round.extend(ready.filter(|&queue| self.is_in(queue, Phase::Ready)).take(PROBES));
         }

@@ -4,10 +4,11 @@
 //! order, give what [`Scheduler::is_suspended`] and [`Scheduler::is_windowed`] say. Unknown ids are ignored everywhere: a client
 //! may have died while its event was under way.
 
+use crate::marks::Marks;
 use crate::policy::{Policy, PolicyKind, Run};
 use crate::state::{GivenTo, Queue, Tables, Verdict};
 use crate::timers::{Timer, Timers};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use xsched_core::{ClientId, DeviceId, Event, GroupId, Hints, Operation, QueueId, Time};
 
@@ -88,11 +89,11 @@ pub struct QueueView {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     /// Groups whose queues changed.
-    pub(crate) groups: BTreeSet<GroupId>,
+    pub(crate) groups: Marks<GroupId>,
     /// Devices whose ready groups changed.
-    pub(crate) devices: BTreeSet<DeviceId>,
+    pub(crate) devices: Marks<DeviceId>,
     /// Units for which something else changed.
-    pub(crate) units: BTreeSet<(GroupId, DeviceId)>,
+    pub(crate) units: Marks<(GroupId, DeviceId)>,
 }
 
 impl Scheduler {
@@ -200,14 +201,14 @@ impl Scheduler {
                 Timer::Grant(group) => self.grant_over(group),
                 Timer::Linger(group, device) => self.linger_over(group, device),
                 Timer::Rank(queue) => self.rank(queue, now),
-                Timer::Slice(device) => drop(self.changes.devices.insert(device)),
+                Timer::Slice(device) => self.changes.devices.insert(device),
             }
         }
-        let mut placed = std::mem::take(&mut self.changes.groups);
+        let placed = self.changes.groups.take();
         placed.iter().for_each(|&group| self.place(group, now));
-        self.changes.groups.append(&mut placed);
+        self.changes.groups.extend(placed);
         self.decide_devices(now);
-        let groups = std::mem::take(&mut self.changes.groups);
+        let groups = self.changes.groups.take();
         groups.iter().for_each(|&group| self.judge(group));
         let touched = self.settle_all(now, out);
         touched.into_iter().for_each(|group| self.update_due(group, now));
@@ -225,11 +226,11 @@ impl Scheduler {
     }
 
     /// Settles all units that changed; answers the groups.
-    fn settle_all(&mut self, now: Time, out: &mut Vec<Operation>) -> BTreeSet<GroupId> {
-        let mut touched = BTreeSet::new();
+    fn settle_all(&mut self, now: Time, out: &mut Vec<Operation>) -> Vec<GroupId> {
+        let mut touched = Marks::default();
         // A second round if somebody has become free to begin by the first.
         while !self.changes.units.is_empty() {
-            let units = std::mem::take(&mut self.changes.units);
+            let units = self.changes.units.take();
             touched.extend(units.iter().map(|&(group, _)| group));
             if !self.policy.takes_turns() {
                 units.into_iter().for_each(|(group, device)| self.settle(group, device, now, out));
@@ -244,7 +245,7 @@ impl Scheduler {
                 self.settle(group, device, now, out);
             }
         }
-        touched
+        touched.take()
     }
 
     /// Goes on with another policy from `now` on; the next [`Scheduler::decide`] goes by it. Call that at once.

@@ -5,6 +5,7 @@
 //! order of operations depends on it. Absent: rules. This file only puts in and takes out.
 
 use crate::policy::{HeldIdle, Unit};
+use crate::running::Running;
 use crate::weights::Weight;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,8 +170,8 @@ pub(crate) struct Device {
     pub(crate) idle: BTreeSet<(i64, GroupId)>,
     /// Groups of `ready` that are ready on other devices too.
     pub(crate) spanning: BTreeSet<GroupId>,
-    /// The last decision: who runs, in ascending order ...
-    pub(crate) running: Vec<GroupId>,
+    /// The last decision: who runs ...
+    pub(crate) running: Running,
     /// ... and which idle groups may not start.
     pub(crate) held_idle: HeldIdle,
     /// Groups that the next ones wait for: what they launched before their gates were closed may not be done.
@@ -188,7 +189,7 @@ impl Default for Device {
             ready: Readies::new(),
             idle: BTreeSet::new(),
             spanning: BTreeSet::new(),
-            running: Vec::new(),
+            running: Running::default(),
             held_idle: HeldIdle::Nobody,
             draining: BTreeSet::new(),
             waiting_since: None,
@@ -443,7 +444,15 @@ impl Device {
 impl Group {
     /// Devices on which the policy sees the group.
     pub(crate) fn ready_devices(&self) -> impl Iterator<Item = DeviceId> + '_ {
-        self.units.iter().filter(|(_, unit)| matches!(unit.place, Place::Ready(_))).map(|(&device, _)| device)
+        self.ready_units().map(|(device, _)| device)
+    }
+
+    /// The same, with the priority that it sees.
+    pub(crate) fn ready_units(&self) -> impl Iterator<Item = (DeviceId, i64)> + '_ {
+        self.units.iter().filter_map(|(&device, unit)| match unit.place {
+            Place::Ready(priority) => Some((device, priority)),
+            Place::Idle(_) | Place::Nowhere => None,
+        })
     }
 }
 

@@ -41,6 +41,8 @@ const NEAREST: Duration = Duration::from_micros(1);
 
 impl Timers {
     /// Sets the timer, in place of an earlier time.
+    // Once in memory, as all that many steps of a turn share: a turn runs with a cold cache.
+    #[inline(never)]
     pub(crate) fn set(&mut self, timer: Timer, at: Time, now: Time) {
         let at = at.max(now + NEAREST);
         match self.at.insert(timer, at) {
@@ -58,6 +60,7 @@ impl Timers {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn clear(&mut self, timer: Timer) {
         if let Some(at) = self.at.remove(&timer) {
             self.order.remove(&(at, timer));

@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// Samples of each event.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     samples: usize,
+    /// Which event only, counted from 0; for a profiler.
+    #[arg(long, value_name = "N")]
+    only: Option<usize>,
     /// The process of xserver.
     #[arg(long, value_name = "PID")]
     server: u32,
@@ -72,8 +75,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             let crowd = members.iter().map(|member| member.attach(&socket)).collect::<Result<Vec<_>>>()?;
             let crowd = Crowd { attached: &crowd, members, server };
             std::thread::sleep(Duration::from_millis(300));
-            for (event, samples) in EVENTS.iter().map(|(event, _)| *event).zip(&mut samples) {
-                crowd.measure(event, args.samples.div_ceil(ROUNDS), &mut samples[which])?;
+            for (number, ((event, _), samples)) in EVENTS.iter().zip(&mut samples).enumerate() {
+                if args.only.is_some_and(|only| only != number) {
+                    continue;
+                }
+                crowd.measure(*event, args.samples.div_ceil(ROUNDS), &mut samples[which])?;
             }
             if round == 0 {
                 table.push(crowd.costs(*queues)?);
@@ -86,6 +92,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "| CPU time of a turn, µs | idle queues | samples | p50 | p99 | max |\n|---|--:|--:|--:|--:|--:|"
     );
     for ((_, name), [few, many]) in EVENTS.iter().zip(&mut samples) {
+        if few.is_empty() || many.is_empty() {
+            continue;
+        }
         for (queues, samples) in [(1, &mut *few), (args.queues, &mut *many)] {
             let idle = args.clients * usize::from(queues);
             samples.sort_unstable_by(f64::total_cmp);

@@ -30,6 +30,6 @@ impl Policy for Hpf {
 /// The ready groups of the highest priority run, and no idle one that is less urgent may start.
 pub(super) fn decide(device: &DeviceView<'_>, decision: &mut Decision) {
     let Some(top) = device.top() else { return };
-    decision.run.extend(device.ready_of(top));
+    decision.run.all_of(top);
     decision.held_idle = HeldIdle::Below(top);
 }

@@ -42,15 +42,15 @@ impl Policy for Kedf {
     fn decide(&self, device: &DeviceView<'_>, _now: Time, decision: &mut Decision) {
         let k = self.k(device.device());
         let mut ready = device.ready().peekable();
-        while decision.run.len() < k
+        while decision.run.named().len() < k
             && let Some(unit) = ready.next_if(|unit| unit.priority > IN_TIME)
         {
             decision.run.push(unit.group);
         }
-        if decision.run.len() == k {
+        if decision.run.named().len() == k {
             decision.held_idle = HeldIdle::Recent;
         } else if let Some(top) = ready.peek().map(|unit| unit.priority) {
-            decision.run.extend(ready.take_while(|unit| unit.priority == top).map(|unit| unit.group));
+            decision.run.all_of(top);
         }
     }
 

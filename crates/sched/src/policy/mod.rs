@@ -24,7 +24,6 @@ mod turns;
 mod up;
 
 use crate::state::Readies;
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -32,6 +31,7 @@ use std::time::Duration;
 use xsched_core::text::{Expected, Value};
 use xsched_core::{ClientId, DeviceId, FactKind, GroupId, HintKind, Hints, Time};
 
+pub use crate::running::Running;
 pub use awf::Awf;
 pub use chpf::Chpf;
 pub use edf::Edf;
@@ -213,12 +213,6 @@ impl<'a> DeviceView<'a> {
         self.top
     }
 
-    /// The ready groups of this priority, by number. Cheaper than to look at each unit, where there are many.
-    pub fn ready_of(&self, priority: i64) -> impl Iterator<Item = GroupId> + '_ {
-        let all = (Reverse(priority), GroupId(0))..=(Reverse(priority), GroupId(u32::MAX));
-        self.readies.range(all).map(|(&(_, group), _)| group).filter(|&group| self.admits(group))
-    }
-
     /// Whether the group may run: it is not held back on another device. For policies with an order of their own.
     pub fn admits(&self, group: GroupId) -> bool {
         !self.without.contains(&group)
@@ -229,7 +223,7 @@ impl<'a> DeviceView<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The ready groups that run; all others are held back.
-    pub run: Vec<GroupId>,
+    pub run: Running,
     /// The idle groups that are held back too, so that none of them slips in a first command before the policy is asked
     /// about it.
     pub held_idle: HeldIdle,
@@ -239,7 +233,7 @@ pub struct Decision {
 
 impl Default for Decision {
     fn default() -> Decision {
-        Decision { run: Vec::new(), held_idle: HeldIdle::Nobody, again: None }
+        Decision { run: Running::default(), held_idle: HeldIdle::Nobody, again: None }
     }
 }
 

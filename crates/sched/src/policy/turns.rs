@@ -256,7 +256,12 @@ impl<R: Rule> Policy for Turns<R> {
         let Some(device) = self.devices.get_mut(&id) else { return };
         let holder = device.holder().filter(|(holder, turn)| !holder.runs() || now < turn.end);
         let holder = holder.map(|(holder, _)| holder.payer);
-        let next = decision.run.first().and_then(|group| device.groups.get(group)).map(|member| member.payer);
+        let next = decision
+            .run
+            .named()
+            .first()
+            .and_then(|group| device.groups.get(group))
+            .map(|member| member.payer);
         if next.is_none() || next != holder {
             let next = next.and_then(|payer| device.accounts.get(&payer));
             device.turn = next.map(|account| Turn::of::<R>(account, now));
