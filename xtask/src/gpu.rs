@@ -129,7 +129,12 @@ fn lay_out(folder: &Path) -> Result<()> {
         // Debug information is most of it, and nobody debugs there.
         let _ = Command::new("strip").arg("--strip-debug").arg(folder.join(to)).status();
     }
-    for (from, to) in [("tests/gpu/programs", "programs"), ("examples/serving", "serving")] {
+    for (from, to) in [
+        ("tests/gpu/programs", "programs"),
+        ("examples/serving", "serving"),
+        ("python/src/xsched", "python/xsched"),
+        ("python/examples", "python/examples"),
+    ] {
         let from = tree.join(from);
         for entry in from.read_dir().with_context(|| format!("reading {}", from.display()))? {
             let file = entry?.path();
