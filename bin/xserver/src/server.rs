@@ -110,6 +110,11 @@ impl Server {
         self.guests.scheduler.record(recorder, limit.as_bytes());
     }
 
+    /// Has shares made by the devices' own turns, where they can.
+    pub(crate) fn make_shares(&mut self) {
+        self.interrupts = Some(Interrupts::new(true));
+    }
+
     /// Has nothing interrupted on devices.
     pub(crate) fn leave_devices_alone(&mut self) {
         self.interrupts = None;

@@ -65,6 +65,16 @@ impl Scheduler {
         self.policy.preempts(one, other) && !self.policy.preempts(other, one)
     }
 
+    /// See [`crate::policy::Policy::shares`].
+    pub fn shares(&self, device: DeviceId) -> Vec<(GroupId, u32)> {
+        self.policy.shares(device)
+    }
+
+    /// See [`crate::policy::Policy::leaves_shares`].
+    pub fn leaves_shares(&self) -> bool {
+        self.policy.leaves_shares()
+    }
+
     /// The clients of a group that have queues on the device.
     pub fn clients_on(&self, group: GroupId, device: DeviceId) -> impl Iterator<Item = ClientId> + '_ {
         let gates = self.tables.unit(group, device).into_iter().flat_map(|unit| &unit.gates);

@@ -39,10 +39,15 @@ impl Scheduler {
                 unit.ready_since.get_or_insert(now);
                 let top = unit.ready.first().and_then(|(_, queue)| self.tables.queues.get(queue));
                 let process = unit.process().filter(|_| !self.is_of_one_process).unwrap_or(ClientId(0));
+                let mut clients = unit.gates.iter().filter(|(_, gate)| gate.queues > 0);
+                let has_slices = clients.all(|(client, _)| {
+                    self.tables.clients.get(client).is_some_and(|client| client.facts.has_slices)
+                });
                 let seen = view(
                     id,
                     process,
                     unit,
+                    has_slices,
                     priority,
                     top.map_or_else(Hints::default, |queue| queue.hints),
                     now,
@@ -104,10 +109,19 @@ fn leave(device: &mut Device, id: GroupId, place: Place) -> bool {
     }
 }
 
-fn view(group: GroupId, process: ClientId, unit: &UnitState, priority: i64, hints: Hints, now: Time) -> Unit {
+fn view(
+    group: GroupId,
+    process: ClientId,
+    unit: &UnitState,
+    has_slices: bool,
+    priority: i64,
+    hints: Hints,
+    now: Time,
+) -> Unit {
     Unit {
         group,
         process,
+        has_slices,
         priority,
         hints,
         weight: unit.weight(),

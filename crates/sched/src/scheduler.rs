@@ -178,7 +178,8 @@ impl Scheduler {
             }
             Event::ClientFact { client, fact } => {
                 let state = self.tables.clients.get_mut(&client);
-                if state.is_some_and(|state| state.facts.set(fact)) {
+                if let Some(group) = state.and_then(|state| state.facts.set(fact).then_some(state.group)) {
+                    self.changes.groups.insert(group);
                     self.rank_client(client, now);
                 }
             }

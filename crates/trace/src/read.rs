@@ -181,11 +181,16 @@ impl<'a> Reader<'a> {
                 let priority = i16::try_from(value);
                 priority.map(Fact::CpuPriority).map_err(|_| self.bad(format!("{value} is no CPU priority")))
             }
-            kind::ACTIVE_WINDOW => match self.byte()? {
-                is @ 0..=1 => Ok(Fact::ActiveWindow(is == 1)),
-                other => Err(self.bad(format!("{other} is neither no (0) nor yes (1)"))),
-            },
+            kind::ACTIVE_WINDOW => self.yes_or_no().map(Fact::ActiveWindow),
+            kind::SLICES => self.yes_or_no().map(Fact::Slices),
             other => Err(self.bad(format!("{other} is no fact"))),
+        }
+    }
+
+    fn yes_or_no(&mut self) -> Result<bool, Error> {
+        match self.byte()? {
+            is @ 0..=1 => Ok(is == 1),
+            other => Err(self.bad(format!("{other} is neither no (0) nor yes (1)"))),
         }
     }
 

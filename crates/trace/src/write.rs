@@ -49,6 +49,7 @@ pub(crate) mod kind {
 
     pub(crate) const CPU_PRIORITY: u8 = 1;
     pub(crate) const ACTIVE_WINDOW: u8 = 2;
+    pub(crate) const SLICES: u8 = 3;
 }
 
 impl Writer {
@@ -149,6 +150,10 @@ impl Writer {
                     }
                     Fact::ActiveWindow(value) => {
                         out.push(kind::ACTIVE_WINDOW);
+                        out.push(u8::from(value));
+                    }
+                    Fact::Slices(value) => {
+                        out.push(kind::SLICES);
                         out.push(u8::from(value));
                     }
                 }

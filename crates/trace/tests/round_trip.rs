@@ -16,8 +16,11 @@ fn hint() -> impl Strategy<Value = Hint> {
 fn event() -> impl Strategy<Value = Event> {
     let (client, device) = (any::<u32>().prop_map(ClientId), any::<u32>().prop_map(DeviceId));
     let queue = any::<u64>().prop_map(QueueId);
-    let fact =
-        prop_oneof![any::<i16>().prop_map(Fact::CpuPriority), any::<bool>().prop_map(Fact::ActiveWindow)];
+    let fact = prop_oneof![
+        any::<i16>().prop_map(Fact::CpuPriority),
+        any::<bool>().prop_map(Fact::ActiveWindow),
+        any::<bool>().prop_map(Fact::Slices)
+    ];
     prop_oneof![
         (client.clone(), any::<u32>())
             .prop_map(|(client, group)| Event::ClientJoined { client, group: GroupId(group) }),

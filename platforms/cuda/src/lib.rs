@@ -18,4 +18,5 @@ mod rm;
 mod stream;
 
 pub use intercept::bind;
+pub use rm::{Seen, seen};
 pub use stream::{claim, claim_known};

@@ -1,6 +1,8 @@
 //! Stopping and slicing by the resource manager, by hand: what it takes to be found, what each call costs, that it does what it says, and how soon
 //! an urgent context runs beside a greedy one of the same process. No xserver.
 
+mod probe;
+
 use crate::bundle;
 use crate::saturate::{Saturate, call, multiprocessors};
 use anyhow::{Context, Result, ensure};
@@ -22,6 +24,9 @@ pub(crate) struct Options {
     /// How often each control is called.
     #[arg(long, value_name = "N", default_value_t = 50)]
     calls: usize,
+    /// Measure nothing, and tell what a driver that is not known yet has of what is needed.
+    #[arg(long)]
+    probe: bool,
 }
 
 /// An urgent request: kernels of this length, one behind the other.
@@ -43,6 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
     println!("{}\n", bundle::circumstances(&cu)?);
     let greedy_context = new_context(&cu)?;
+    if options.probe {
+        return probe::look();
+    }
     let (_, first) = lent()?;
     let urgent_context = new_context(&cu)?;
     let (remote, both) = lent()?;

@@ -8,7 +8,7 @@
 //! - While the urgent one runs, who yields to it is *off* altogether if turns do not suffice: see [`Member::needs_off`].
 //!
 //! Who is off is held back by its gate too (Level 1), so that the longest suspension is the scheduler's; [`Off`] bounds it once more. Those who take turns by policy
-//! go before nobody (`Scheduler::goes_before`). Deliberately absent: shares as proportions of turns.
+//! go before nobody (`Scheduler::goes_before`); where the policy leaves shares to the device ([`Member::weight`]), turns are as long as these say.
 
 use super::bursts::Burst;
 use std::collections::BTreeMap;
@@ -23,11 +23,20 @@ pub(crate) enum Turns {
     Short,
     /// As the driver made them, but ended in the middle of a kernel.
     Shared,
+    /// So many µs, and ended in the middle of a kernel: a share of the device.
+    Slice(u32),
     /// As the driver made them.
     #[default]
     Plain,
     /// So long that they do not end before the work does.
     Long,
+}
+
+impl Turns {
+    /// Whether they end in the middle of a kernel.
+    pub(crate) fn is_interruptible(self) -> bool {
+        matches!(self, Turns::Short | Turns::Shared | Turns::Slice(_))
+    }
 }
 
 /// What a channel group should be like.
@@ -53,6 +62,8 @@ pub(crate) struct Member {
     pub(crate) parts: usize,
     /// It wants the device, or did a moment ago. Who is idle for longer shares nothing with his equals.
     pub(crate) is_busy: bool,
+    /// Its part of the device, against those of others, if the device is to make its turns by that.
+    pub(crate) weight: Option<u32>,
 }
 
 /// What each of the members should be like, in their order.
@@ -66,7 +77,11 @@ pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool
         let others = if member.is_busy { all - member.parts.max(1) } else { all };
         others == 0 && member.parts <= 1
     };
-    let turns = |member: &Member| member.turns(is_alone(member));
+    let weights: Vec<u32> = members.iter().filter_map(|member| member.weight).collect();
+    let turns = |member: &Member| match member.weight.filter(|_| weights.len() > 1) {
+        Some(weight) => Turns::Slice(slice(weight, &weights)),
+        None => member.turns(is_alone(member)),
+    };
     // The most urgent one that runs and has others off, if these have turns like that.
     let needy = |others: Turns| {
         let needy = members.iter().filter(|member| member.runs() && member.needs_off(turns(member), others));
@@ -83,6 +98,21 @@ pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool
         Desired { turns, is_off }
     });
     desired.collect()
+}
+
+/// How many µs a turn by this weight is, among those by all of these. To change hands costs a device that is full some 250 µs, so turns are 15 ms at an average, and none is shorter
+/// than 2.5 ms; all together are 200 ms at most.
+fn slice(weight: u32, all: &[u32]) -> u32 {
+    const EACH: u64 = 15_000;
+    const LEAST: u64 = 2_500;
+    const MOST: u64 = 200_000;
+    /// A change of less is not worth a call.
+    const STEP: u64 = 100;
+    let sum = all.iter().copied().map(u64::from).sum::<u64>().max(1);
+    let least = all.iter().copied().min().map_or(1, u64::from).max(1);
+    let round = (EACH * all.len() as u64).max(LEAST * sum / least).min(MOST);
+    let slice = round * u64::from(weight) / sum;
+    u32::try_from((slice / STEP).max(1) * STEP).unwrap_or(u32::MAX)
 }
 
 impl Member {
@@ -151,7 +181,15 @@ mod tests {
     fn member(priority: i64, yields: bool, leads: bool) -> Member {
         let group = GroupId(u32::try_from(priority).unwrap());
         let is = Contender { group, priority, is_ready: true, is_held: yields, yields, leads };
-        Member { is, burst: Burst::Short, is_whole: true, has_turns: true, parts: 1, is_busy: true }
+        Member {
+            is,
+            burst: Burst::Short,
+            is_whole: true,
+            has_turns: true,
+            parts: 1,
+            is_busy: true,
+            weight: None,
+        }
     }
 
     fn by_priority(members: &[Member]) -> Vec<Desired> {
@@ -262,6 +300,28 @@ mod tests {
         assert_eq!(by_priority(&all)[..2], [on(Turns::Long), on(Turns::Short)]);
         assert_eq!(by_priority(&all)[2..], [on(Turns::Plain), on(Turns::Shared), on(Turns::Shared)]);
         assert_eq!(by_priority(&all[2..]), [on(Turns::Long), on(Turns::Short), on(Turns::Short)]);
+    }
+
+    #[test]
+    fn shares_are_turns_by_weight_that_are_long_enough_and_those_without_one_have_the_drivers() {
+        let share = |weight| Member { weight: Some(weight), ..member(0, false, false) };
+        let turns = |weights: &[u32]| -> Vec<u32> {
+            let members: Vec<Member> = weights.iter().map(|weight| share(*weight)).collect();
+            let micros = |desired: Desired| match desired.turns {
+                Turns::Slice(micros) => micros,
+                other => panic!("{other:?}"),
+            };
+            desired(&members, |_, _| false).into_iter().map(micros).collect()
+        };
+        assert_eq!(turns(&[7500, 2500]), [22_500, 7_500]);
+        assert_eq!(turns(&[5000, 3000, 2000]), [22_500, 13_500, 9_000]);
+        assert_eq!(turns(&[10_000, 10_000]), [15_000, 15_000]);
+        assert_eq!(turns(&[9800, 200]), [122_500, 2_500], "the shortest is long enough");
+        assert_eq!(turns(&[6300, 100]), [157_500, 2_500], "the longest that there is");
+        assert!(turns(&[10_000; 8]).into_iter().all(|turn| turn == 15_000));
+        let idle = Member { is_busy: false, ..member(0, false, false) };
+        assert_eq!(by_priority(&[share(1), share(1), idle])[2], on(Turns::Plain));
+        assert_eq!(by_priority(&[share(1), idle]), [on(Turns::Plain); 2], "nobody shares with it");
     }
 
     #[test]

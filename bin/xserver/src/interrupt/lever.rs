@@ -99,6 +99,8 @@ pub(super) mod fake {
     #[derive(Debug, Default)]
     pub(crate) struct Fake {
         done: Mutex<Vec<&'static str>>,
+        /// How long its turns were made last.
+        pub(crate) turns: Mutex<Duration>,
         /// The call that does not return as long as this is set, and whether somebody is in it.
         frozen: Mutex<(Option<&'static str>, bool)>,
         thaw: Condvar,
@@ -146,6 +148,7 @@ pub(super) mod fake {
         }
 
         fn set_turns(&self, turns: Duration) -> Result<(), String> {
+            *self.turns.lock().unwrap() = turns;
             self.call(match turns.as_micros() {
                 1 => "short",
                 2_000 => "plain",

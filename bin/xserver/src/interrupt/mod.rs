@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use vigils::Vigils;
-use xsched_core::{ClientId, DeviceId, DeviceKey, GroupId, Level, Time};
+use xsched_core::{ClientId, DeviceId, DeviceKey, Event, Fact, GroupId, Level, Time};
 use xsched_ipc::server::Control;
 use xsched_sched::Contender;
 
@@ -48,6 +48,11 @@ pub(crate) struct Interrupts {
     vigils: Vigils,
     /// Those whose launches can be taken off the device at any moment, and so need not be few.
     deep: BTreeSet<(ClientId, DeviceId)>,
+    /// Weights by which devices make turns, as the policy said last.
+    weights: BTreeMap<(DeviceId, GroupId), u32>,
+    /// Processes of which the scheduler was told that their devices can make their turns.
+    sliced: BTreeSet<ClientId>,
+    makes_shares: bool,
     /// When to look at a device again, although nothing happens.
     due: BTreeMap<DeviceId, Time>,
 }
@@ -68,6 +73,11 @@ struct Lent {
 }
 
 impl Interrupts {
+    /// One that has shares made by the device, or not.
+    pub(crate) fn new(makes_shares: bool) -> Interrupts {
+        Interrupts { makes_shares, ..Interrupts::default() }
+    }
+
     /// A guest lends something in place of what it lent before. An error says what is wrong with the guest.
     pub(crate) fn lend(
         &mut self,
@@ -124,14 +134,18 @@ impl Interrupts {
             self.controllers.give_up(client.0);
             self.vigils.forget(client);
             self.deep.retain(|(deep, _)| *deep != client);
+            self.sliced.remove(&client);
         }
     }
 
     /// After each turn of the scheduler: has done what follows from it. Answers when to come again at the latest.
     pub(crate) fn follow(&mut self, guests: &mut Guests, now: Time) -> Option<Time> {
         let mut touched = std::mem::take(&mut guests.touched);
+        let is_touched = !touched.is_empty();
         let over = self.vigils.pass(now);
         if self.loans.values().all(|loan| loan.levers.is_empty()) {
+            self.weights.clear();
+            let is_news = is_touched && self.tell_slices(guests, now);
             self.bursts.clear();
             self.off.clear();
             self.wanted.clear();
@@ -139,7 +153,7 @@ impl Interrupts {
             for (client, device) in std::mem::take(&mut self.deep) {
                 set_deep(guests, client, device, false);
             }
-            return over;
+            return if is_news { Some(now) } else { over };
         }
         touched.extend(self.due.iter().filter(|(_, due)| **due <= now).map(|(&device, _)| device));
         for device in touched {
@@ -148,7 +162,9 @@ impl Interrupts {
                 None => self.due.remove(&device),
             };
         }
-        self.due.values().chain(&over).min().copied()
+        // What it is told now it decides about in the next turn.
+        let again = (is_touched && self.tell_slices(guests, now)).then_some(now);
+        self.due.values().chain(&over).chain(&again).min().copied()
     }
 
     /// Whether anybody watches this server's sign of life closely.
@@ -182,6 +198,8 @@ impl Interrupts {
         self.bursts.retain(|at, _| !is_over(at));
         self.off.retain(|at, _| !is_over(at));
         self.wanted.retain(|at, _| !is_over(at));
+        self.weights.retain(|at, _| !is_over(at));
+        self.take_weights(guests, device, &contenders);
         let mut due = None;
         let mut wake = |at: Option<Time>| due = due.into_iter().chain(at).min();
         let members: Vec<Member> = contenders
@@ -197,6 +215,10 @@ impl Interrupts {
                 let until =
                     self.wanted.get(&at).map(|(wanted, _)| *wanted + MOMENT).filter(|until| *until > now);
                 wake(until.filter(|_| !is.is_ready));
+                // Who rests for a moment keeps its part: a call for each moment would cost more than its turns, in which nothing runs.
+                if until.is_none() {
+                    self.weights.remove(&at);
+                }
                 Member {
                     is,
                     burst,
@@ -204,6 +226,7 @@ impl Interrupts {
                     has_turns: Self::has_all(guests, is.group, device),
                     parts: parts(guests, is.group, device),
                     is_busy: until.is_some(),
+                    weight: self.weights.get(&at).copied(),
                 }
             })
             .collect();
@@ -238,7 +261,7 @@ impl Interrupts {
     fn deepen(&mut self, guests: &mut Guests, device: DeviceId, levers: &[(ClientId, Place, Desired)]) {
         let is_at_hand = |client, wish: Desired| {
             let is_usable = guests.table.get(&client).is_some_and(|guest| guest.is_interruptible(device));
-            is_usable && (wish.is_off || wish.turns == Turns::Short)
+            is_usable && (wish.is_off || matches!(wish.turns, Turns::Short | Turns::Slice(_)))
         };
         let deep: BTreeSet<ClientId> = levers
             .iter()
@@ -255,6 +278,45 @@ impl Interrupts {
             self.deep.insert((client, device));
             set_deep(guests, client, device, true);
         }
+    }
+
+    /// The weights by which the device makes turns, as far as the policy leaves shares to it.
+    fn take_weights(&mut self, guests: &Guests, device: DeviceId, contenders: &[Contender]) {
+        let shares = guests.scheduler.shares(device);
+        // Of one who is ready alone nobody says anything, and the others may be back in a moment.
+        let is_alone = contenders.iter().filter(|is| is.is_ready).count() < 2;
+        if !guests.scheduler.leaves_shares() || shares.is_empty() && !is_alone {
+            self.weights.retain(|(on, _), _| *on != device);
+        }
+        self.weights.extend(shares.into_iter().map(|(group, weight)| ((device, group), weight)));
+    }
+
+    /// Tells the scheduler whose turns their devices can make, if that may matter and is news. Answers whether it was.
+    fn tell_slices(&mut self, guests: &mut Guests, now: Time) -> bool {
+        if !self.makes_shares {
+            return false;
+        }
+        let matters = guests.scheduler.leaves_shares();
+        let can = |client: &ClientId| {
+            let mut devices = guests.devices_of(*client).into_iter().map(|(_, device)| device).peekable();
+            let guest = guests.table.get(client);
+            let is_allowed = guests.limits_of(*client).level.is_none_or(|level| level >= Level::Interrupt);
+            // Parts of one process would each have the whole's turn.
+            let has_one = |device| {
+                guest
+                    .is_some_and(|guest| guest.is_interruptible(device) && guest.lent_on(device).count() == 1)
+            };
+            is_allowed && devices.peek().is_some() && devices.all(has_one)
+        };
+        let sliced: BTreeSet<ClientId> =
+            self.loans.keys().copied().filter(|client| matters && can(client)).collect();
+        let news: Vec<ClientId> = self.sliced.symmetric_difference(&sliced).copied().collect();
+        for &client in &news {
+            let fact = Fact::Slices(sliced.contains(&client));
+            guests.scheduler.handle(Event::ClientFact { client, fact }, now);
+        }
+        self.sliced = sliced;
+        !news.is_empty()
     }
 
     /// What is known of a group's bursts on a device, if it matters.

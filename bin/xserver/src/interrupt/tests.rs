@@ -347,6 +347,47 @@ fn policies_of_turns_do_nothing_to_channels() {
 }
 
 #[test]
+fn shares_are_turns_of_the_device_where_all_can_have_them_and_the_schedulers_where_not() {
+    let mut machine = Machine::new(PolicyKind::Cfs);
+    machine.interrupts = Interrupts::new(true);
+    // One is a quarter more of weight for each step of priority: 3.05 to 1.
+    let (heavy, light) = (machine.lender(5), machine.lender(0));
+    machine.launch(&heavy, 1);
+    machine.launch(&light, 1);
+    machine.pass(5 * MS);
+    let turns = |process: &Process| process.fake.turns.lock().unwrap().as_micros();
+    for process in [&heavy, &light] {
+        is_done(process, &["interruptible", "another"]);
+        assert!(gate(process).is_open() && gate(process).is_deep());
+    }
+    assert_eq!((turns(&heavy), turns(&light)), (22_500, 7_400));
+    // No turn of the scheduler's, and no call: also if one rests for a moment.
+    for _ in 0..10 {
+        machine.pass(20 * MS);
+        machine.finish(&light);
+        machine.launch(&light, 1);
+        assert!(gate(&heavy).is_open() && gate(&light).is_open());
+    }
+    assert!(heavy.fake.take().is_empty() && light.fake.take().is_empty());
+    // One comes whose turns the device cannot make.
+    let other = machine.join(0, None);
+    machine.launch(&other, 1);
+    machine.pass(2 * MS);
+    let open = |all: &[&Process]| all.iter().filter(|process| gate(process).is_open()).count();
+    assert_eq!(open(&[&heavy, &light, &other]), 1, "they take turns");
+    [&heavy, &light].into_iter().for_each(|process| is_done(process, &["plain", "uninterruptible"]));
+    // It goes, and another policy comes that leaves nothing to the device.
+    machine.guests.leave(other.client, machine.now);
+    machine.pass(5 * MS);
+    [&heavy, &light].into_iter().for_each(|process| is_done(process, &["interruptible", "another"]));
+    machine.guests.scheduler.set_policy(PolicyKind::Mlfq, machine.now);
+    machine.interrupts.refresh(&mut machine.guests);
+    machine.pass(5 * MS);
+    [&heavy, &light].into_iter().for_each(|process| is_done(process, &["plain", "uninterruptible"]));
+    assert_eq!(open(&[&heavy, &light]), 1);
+}
+
+#[test]
 fn who_lends_something_else_too_often_is_told_so() {
     let mut allowance = Allowance::default();
     let now = Time::from_nanos(1_000_000_000);

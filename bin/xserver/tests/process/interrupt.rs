@@ -6,8 +6,9 @@ use fake_rm::{Device, PLAIN};
 use rustix::process::Signal;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use xsched_core::{DeviceKey, Level};
+use xsched_core::{DeviceKey, Hint, HintKind, Hints, Level};
 use xsched_ipc::guest::Link;
+use xsched_ipc::wire::ProgramHints;
 
 const A_WHILE: Duration = Duration::from_millis(300);
 const NOT_SUPPORTED: u32 = 0x56;
@@ -232,6 +233,27 @@ fn a_driver_that_refuses_then_nothing_is_done_any_more_and_gates_go_on() {
     stays("it is not stopped", A_WHILE, || !is_stopped(&held));
     urgent.finish(0);
     wait("its gate is open", || !greedy.is_held());
+}
+
+#[test]
+fn shares_are_turns_of_the_device_if_that_is_wanted_and_nobody_is_held_back_for_them() {
+    let server = Server::preloaded(&["--policy", "UP", "--hardware-shares", "on"]);
+    let all = [lender(&server, "heavy", 0), lender(&server, "light", 1)];
+    for ((guest, _), share) in all.iter().zip([75, 25]) {
+        let mut hints = Hints::default();
+        hints.set(Hint::new(HintKind::Utilization, share).unwrap());
+        assert!(guest.session.give(&ProgramHints { slot: None, hints }));
+        guest.launch(0);
+    }
+    for ((_, device), micros) in all.iter().zip([22_500, 7_500]) {
+        wait("its turns are its share", || is(device, Duration::from_micros(micros), true));
+    }
+    stays("nobody is held", A_WHILE, || all.iter().all(|(guest, _)| !guest.is_held()));
+    assert!(all.iter().all(|(guest, _)| guest.gate().is_deep()));
+    let [(heavy, device), light] = all;
+    drop(light);
+    wait("alone, its turns are as the driver made them", || is(&device, PLAIN, false));
+    assert!(!heavy.is_held());
 }
 
 #[test]

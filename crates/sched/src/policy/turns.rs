@@ -5,6 +5,9 @@
 //! charged for it; several may be on the device nevertheless, with a kernel longer than the handover, or an account that got its
 //! `max_suspend` due: the time is then divided evenly among them.
 //!
+//! Where the rule is one of weights and nothing else, and the device can give each of those who are ready turns of its own (`Device::is_sliced`), there are no turns here: all of them
+//! run, and are charged by their weights. So nobody is behind or ahead when that ends.
+//!
 //! Invariants: a ready account stands in `order`, and in `alarms` if it has one; `running` names the accounts that have groups that run, and
 //! they are charged up to `counted`. Absent: what an account is worth, and every constant of time.
 
@@ -17,6 +20,11 @@ use xsched_core::{DeviceId, GroupId, HintKind, Hints, Time};
 
 /// How far behind one must be that comes back from idleness to end another one's turn: to change hands costs about this.
 pub(super) const WORTH_A_CHANGE: Duration = Duration::from_millis(1);
+
+/// The device makes the turns of so many at most ...
+const MOST_SLICED: usize = 8;
+/// ... and none whose part is less than one of so many.
+const LEAST_PART: u64 = 64;
 
 /// Who pays for a turn: a group or a process, the same for all units under one policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +47,8 @@ pub(super) struct Ask {
     pub(super) weight: u32,
     /// How long its turns are.
     pub(super) timeslice: Duration,
+    /// The device can make its turns.
+    pub(super) has_slices: bool,
 }
 
 /// What differs between policies of turns. There is one per device.
@@ -52,6 +62,9 @@ pub(super) trait Rule: fmt::Debug + Default + Send {
     const MUST_BE_EARNED: bool = false;
     /// Whether it matters how long an account was idle although nobody waited meanwhile, see [`Policy::goes_by_ready_time`].
     const GOES_BY_READY_TIME: bool = false;
+
+    /// Shares are those of weights, and nothing else matters: the device's own turns may make them.
+    const IS_BY_WEIGHT_ALONE: bool = false;
 
     /// Whose turn it is when this unit runs.
     fn payer(unit: &Unit) -> Payer {
@@ -152,9 +165,12 @@ impl<S> Account<S> {
     }
 
     fn ask(&self) -> Ask {
-        self.asks.values().fold(Ask::default(), |most, ask| Ask {
+        // One group's turns can be made by the device; which of several had them would not be known.
+        let has_slices = self.asks.len() == 1;
+        self.asks.values().fold(Ask { has_slices, ..Ask::default() }, |most, ask| Ask {
             weight: most.weight.max(ask.weight),
             timeslice: most.timeslice.max(ask.timeslice),
+            has_slices: most.has_slices && ask.has_slices,
         })
     }
 }
@@ -232,6 +248,16 @@ impl<R: Rule> Policy for Turns<R> {
         R::MUST_BE_EARNED
     }
 
+    fn shares(&self, id: DeviceId) -> Vec<(GroupId, u32)> {
+        let device = self.devices.get(&id).filter(|device| device.is_sliced());
+        let accounts = device.into_iter().flat_map(|device| device.ready());
+        accounts.flat_map(|account| account.asks.iter().map(|(&group, ask)| (group, ask.weight))).collect()
+    }
+
+    fn leaves_shares(&self) -> bool {
+        R::IS_BY_WEIGHT_ALONE
+    }
+
     fn on_time(&mut self, id: DeviceId, now: Time) {
         if let Some(device) = self.devices.get_mut(&id) {
             device.count(now);
@@ -299,6 +325,11 @@ impl Turn {
 impl<R: Rule> Device<R> {
     /// Everybody was charged, and every alarm has been, up to `now`.
     fn decide(&self, view: &DeviceView<'_>, now: Time, decision: &mut Decision) {
+        if self.is_sliced() {
+            let all = self.ready().flat_map(|account| account.asks.keys().copied());
+            decision.run.extend(all.filter(|&group| view.admits(group)));
+            return;
+        }
         if R::MUST_BE_EARNED {
             decision.held_idle = HeldIdle::Recent;
         }
@@ -336,6 +367,22 @@ impl<R: Rule> Device<R> {
         decision.again = has_end.then(|| alarm.map_or(end, |alarm| alarm.min(end)));
     }
 
+    /// Whether the device makes the turns of all who are ready. Not if somebody's would be too short against the others', or if there are too many.
+    fn is_sliced(&self) -> bool {
+        let count = self.order.len();
+        if !R::IS_BY_WEIGHT_ALONE || !(2..=MOST_SLICED).contains(&count) {
+            return false;
+        }
+        let (mut all, mut least) = (0u64, u64::MAX);
+        for ask in self.ready().map(Account::ask) {
+            if !ask.has_slices {
+                return false;
+            }
+            (all, least) = (all + u64::from(ask.weight), least.min(ask.weight.into()));
+        }
+        least > 0 && all <= least * LEAST_PART
+    }
+
     fn ready(&self) -> impl Iterator<Item = &Account<R::State>> + '_ {
         self.order.iter().filter_map(|(_, payer)| self.accounts.get(payer))
     }
@@ -365,7 +412,8 @@ impl<R: Rule> Device<R> {
             Member { payer, runs: false }
         });
         let timeslice = u64::try_from(unit.hints.get(HintKind::Timeslice)).unwrap_or(0);
-        let ask = Ask { weight: R::weight(unit), timeslice: Duration::from_micros(timeslice) };
+        let timeslice = Duration::from_micros(timeslice);
+        let ask = Ask { weight: R::weight(unit), timeslice, has_slices: unit.has_slices };
         self.change(payer, |rule, account| {
             let arrives = !account.is_ready();
             if arrives {
@@ -441,9 +489,19 @@ impl<R: Rule> Device<R> {
         self.counted = self.counted.max(now);
         if !passed.is_zero() {
             let running = std::mem::take(&mut self.running);
-            let each = passed / u32::try_from(running.len()).unwrap_or(u32::MAX).max(1);
-            for &payer in &running {
-                self.change(payer, |rule, account| rule.charge(&mut account.state, each, now));
+            let is_sliced = self.is_sliced();
+            let weight = |payer: &Payer| match self.accounts.get(payer) {
+                Some(account) if is_sliced => f64::from(account.ask().weight.max(1)),
+                _ => 1.0,
+            };
+            let weights: Vec<f64> = running.iter().map(weight).collect();
+            let all: f64 = weights.iter().sum();
+            for (&payer, weight) in running.iter().zip(weights) {
+                let part = match is_sliced {
+                    true => passed.mul_f64(weight / all),
+                    false => passed / u32::try_from(running.len()).unwrap_or(u32::MAX).max(1),
+                };
+                self.change(payer, |rule, account| rule.charge(&mut account.state, part, now));
             }
             self.running = running;
         }

@@ -42,8 +42,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-255..3i64).prop_map(|p| Hint::new(HintKind::CriticalPriority, p).unwrap()),
         1 => (1..4i64).prop_map(|k| Hint::new(HintKind::Kdeadline, k).unwrap()),
     ];
-    let fact =
-        prop_oneof![(-2..3i16).prop_map(Fact::CpuPriority), any::<bool>().prop_map(Fact::ActiveWindow),];
+    let fact = prop_oneof![
+        (-2..3i16).prop_map(Fact::CpuPriority),
+        any::<bool>().prop_map(Fact::ActiveWindow),
+        any::<bool>().prop_map(Fact::Slices),
+    ];
     prop_oneof![
         6 => (0..30_000u64).prop_map(|us| Step::Wait(Duration::from_micros(us))),
         1 => (0..3u64).prop_map(|us| Step::Wait(Duration::from_micros(us * 2_000))),

@@ -5,7 +5,7 @@
 //! of that client, in the process itself or in another one that was handed it, and does things to the channels: all of them work without
 //! privileges and without the CUDA library, so also while the library's locks are held, and while the process is stopped.
 //!
-//! [`abi`] has the layouts and says where they are from. docs/design/0024 tells who uses it and when, docs/results/nvidia-preemption.md what was measured.
+//! [`abi`] has the layouts. docs/design/0026 says where they are from, and what to do with a driver that is not known; 0024 tells who uses it and when, docs/results/nvidia-preemption.md what was measured.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

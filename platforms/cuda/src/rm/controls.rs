@@ -20,6 +20,8 @@ struct Held {
     /// GPUs by UUID, those that the program has a context on.
     gpus: Mutex<BTreeMap<[u8; 16], DeviceKey>>,
     generation: AtomicU64,
+    /// Requests that should be known, and the size of their block.
+    odd: Mutex<BTreeSet<(u32, usize)>>,
     known: Mutex<Known>,
     /// The groups that were told of last.
     told: Mutex<Arc<[Asked]>>,
@@ -80,6 +82,24 @@ pub(super) fn gone(client: Handle, object: Handle) {
     let Some(held) = held() else { return };
     if held.objects.lock().is_ok_and(|mut objects| objects.remove(client, object)) {
         held.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Each class of the driver's objects that the real library has made, known or not, and how many; what is odd about its calls, if anything.
+pub(super) fn seen() -> (Vec<(u32, u32)>, Vec<(u32, usize)>) {
+    let Some(held) = held() else { return Default::default() };
+    let classes = held.objects.lock().map(|objects| objects.classes()).unwrap_or_default();
+    (classes, held.odd.lock().map(|odd| odd.iter().copied().collect()).unwrap_or_default())
+}
+
+/// A call that makes or frees an object has a block of a size that is not known.
+pub(super) fn odd(number: u32, size: usize) {
+    const MOST: usize = 64;
+    let Some(held) = held() else { return };
+    if let Ok(mut odd) = held.odd.lock()
+        && odd.len() < MOST
+    {
+        odd.insert((number, size));
     }
 }
 

@@ -52,6 +52,23 @@ fn try_to_listen(driver: &'static Driver) -> Result<(), String> {
     is_set.then_some(()).ok_or_else(|| "the real library's table of functions cannot be changed".into())
 }
 
+/// What the real library has asked the driver for, for whoever looks at one that is not known yet.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Why nobody listens, if so.
+    pub deaf: Option<String>,
+    /// Classes of objects, and how many of each were made.
+    pub classes: Vec<(u32, u32)>,
+    /// Requests that make or free objects, and whose block has a size that is not known: their numbers and these sizes.
+    pub odd: Vec<(u32, usize)>,
+}
+
+/// See [`Seen`].
+pub fn seen() -> Seen {
+    let (classes, odd) = controls::seen();
+    Seen { deaf: DEAF.get().cloned(), classes, odd }
+}
+
 /// Whether what this process runs on a device can be interrupted; the error says why not. Asks the driver.
 pub(crate) fn can_interrupt(device: &DeviceKey) -> Result<(), String> {
     match DEAF.get() {

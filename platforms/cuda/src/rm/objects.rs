@@ -7,12 +7,17 @@ use xsched_cuda_control::abi::{self, Handle};
 /// Far more than any program has: a bound, should the driver change.
 const MOST: usize = 16 * 1024;
 
+/// Far more classes than any driver has.
+const MOST_CLASSES: usize = 1024;
+
 /// The objects, by client and handle.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     all: BTreeMap<(Handle, Handle), Object>,
     /// Objects that were ever made.
     last: Serial,
+    /// How many of each class were ever made, of whatever class, for whoever looks at a driver that is not known yet.
+    classes: BTreeMap<u32, u32>,
 }
 
 /// Tells objects apart for good: the library may give a handle again once what had it is gone.
@@ -43,6 +48,9 @@ impl Objects {
     /// An object was made. Whether that can make a difference to [`Objects::groups`].
     pub(super) fn add(&mut self, file: RawFd, head: &abi::AllocHead) -> bool {
         let class = head.class;
+        if self.classes.len() < MOST_CLASSES || self.classes.contains_key(&class) {
+            *self.classes.entry(class).or_default() += 1;
+        }
         let is_known = matches!(class, abi::DEVICE | abi::SUBDEVICE | abi::CHANNEL_GROUP)
             || abi::is_channel(class)
             || abi::is_compute(class);
@@ -53,6 +61,11 @@ impl Objects {
         let object = Object { class, parent: head.parent, file, serial: self.last };
         self.all.insert((head.root, head.object), object);
         true
+    }
+
+    /// How many objects of each class were ever made.
+    pub(super) fn classes(&self) -> Vec<(u32, u32)> {
+        self.classes.iter().map(|(class, count)| (*class, *count)).collect()
     }
 
     /// An object is gone, with all under it; a client goes with all it has.
@@ -224,5 +237,6 @@ mod tests {
         );
         assert!(!objects.remove(1, 2));
         assert!(objects.all.is_empty());
+        assert_eq!(objects.classes(), [(0x3e, 1)], "but it is counted");
     }
 }

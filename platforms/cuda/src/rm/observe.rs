@@ -35,7 +35,7 @@ unsafe fn look(file: RawFd, number: u32, size: usize, block: *const u8) {
                 }
             }
             abi::ALLOC => {
-                let Some(at) = abi::alloc_status_at(size) else { return };
+                let Some(at) = abi::alloc_status_at(size) else { return controls::odd(number, size) };
                 if block.add(at).cast::<u32>().read_unaligned() == abi::NV_OK {
                     controls::made(file, &block.cast::<abi::AllocHead>().read_unaligned());
                 }
@@ -46,6 +46,7 @@ unsafe fn look(file: RawFd, number: u32, size: usize, block: *const u8) {
                     controls::gone(free.root, free.object);
                 }
             }
+            abi::FREE | abi::TRANSFER => controls::odd(number, size),
             _ => {}
         }
     }
