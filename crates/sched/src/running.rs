@@ -146,6 +146,7 @@ mod tests {
                 priority,
                 hints: Hints::default(),
                 weight: 0,
+                has_slices: false,
                 ready_since: Time::ZERO,
                 running_since: None,
                 ran: Duration::ZERO,

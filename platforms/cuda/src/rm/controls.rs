@@ -1,5 +1,6 @@
 //! The process's channel groups, for the agent: to be told to xserver, and to be let go if xserver is gone.
 
+use super::Seen;
 use super::objects::{Group, Objects, Serial};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{BorrowedFd, RawFd};
@@ -86,10 +87,11 @@ pub(super) fn gone(client: Handle, object: Handle) {
 }
 
 /// Each class of the driver's objects that the real library has made, known or not, and how many; what is odd about its calls, if anything.
-pub(super) fn seen() -> (Vec<(u32, u32)>, Vec<(u32, usize)>) {
-    let Some(held) = held() else { return Default::default() };
+pub(super) fn seen() -> Seen {
+    let Some(held) = held() else { return Seen::default() };
     let classes = held.objects.lock().map(|objects| objects.classes()).unwrap_or_default();
-    (classes, held.odd.lock().map(|odd| odd.iter().copied().collect()).unwrap_or_default())
+    let odd = held.odd.lock().map(|odd| odd.iter().copied().collect()).unwrap_or_default();
+    Seen { deaf: None, classes, odd }
 }
 
 /// A call that makes or frees an object has a block of a size that is not known.

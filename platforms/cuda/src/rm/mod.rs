@@ -65,8 +65,7 @@ pub struct Seen {
 
 /// See [`Seen`].
 pub fn seen() -> Seen {
-    let (classes, odd) = controls::seen();
-    Seen { deaf: DEAF.get().cloned(), classes, odd }
+    Seen { deaf: DEAF.get().cloned(), ..controls::seen() }
 }
 
 /// Whether what this process runs on a device can be interrupted; the error says why not. Asks the driver.
