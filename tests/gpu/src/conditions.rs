@@ -1,5 +1,5 @@
 //! Level 3 under all sorts of circumstances: contexts of each kind, other users, a server or a program that does not want it. In each the greedy program is
-//! held while a rival is ready, goes on after, and has computed what it should; and it is interrupted where it should be.
+//! held while an urgent program works, goes on after, and has computed what it should; and it is interrupted where it should be.
 
 use crate::bundle;
 use crate::player;
@@ -14,8 +14,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::ptr::null_mut;
 use std::time::{Duration, Instant};
-use test_system::{Machine, Rival, Server};
-use xsched_core::{DeviceKey, Level};
+use test_system::{Machine, Server};
+use xsched_core::Level;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -37,7 +37,7 @@ const HELD: Duration = Duration::from_millis(500);
 struct Condition {
     name: &'static str,
     context: Context,
-    /// Who it and the server are, if not this process's user.
+    /// Who both programs and the server are, if not this process's user.
     user: Option<u32>,
     server_user: Option<u32>,
     server: &'static [&'static str],
@@ -92,7 +92,6 @@ const CONDITIONS: &[Condition] = &[
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
     println!("{}\n", bundle::circumstances(&cu)?);
-    let (device, ..) = bundle::device(&cu)?;
     println!(
         "| circumstances | level | held | goes on within, ms | its results | memory of the device, MiB | |"
     );
@@ -100,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut failures = 0;
     let mut memory = None;
     for condition in CONDITIONS.iter().filter(|condition| condition.name.contains(&options.only)) {
-        match condition.try_it(&cu, &device) {
+        match condition.try_it(&cu) {
             Ok(row) => {
                 let is_right = row.level == condition.expected;
                 failures += u32::from(!is_right);
@@ -141,8 +140,7 @@ struct Row {
 }
 
 impl Condition {
-    fn try_it(&self, cu: &Api, device: &DeviceKey) -> Result<Row> {
-        let before = free_memory(cu)?;
+    fn try_it(&self, cu: &Api) -> Result<Row> {
         let machine = Machine::new();
         let everybody = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(machine.folder(), everybody).context("opening the folder to others")?;
@@ -150,12 +148,19 @@ impl Condition {
         let mut command = machine.server_command(&flags);
         become_user(&mut command, self.server_user);
         let server = Server::start(command, &machine.socket());
-        let mut command = machine.xcli();
-        command.args(["run", "--priority", "0", "--"]).arg(player::this()).args(["player", "greedy"]);
+        let play = |kind: &str, priority: &str| {
+            let mut command = machine.xcli();
+            command.args(["run", "--priority", priority, "--"]).arg(player::this()).args(["player", kind]);
+            become_user(&mut command, self.user);
+            command
+        };
+        let mut urgent = Worker::start("the urgent program", play("urgent", "10"), None);
+        urgent.begins("ready")?;
+        let before = free_memory(cu)?;
+        let mut command = play("greedy", "0");
         let context = self.context.to_possible_value().context("it has a name")?;
         command.args(["--context", context.get_name()]);
         command.envs(self.environment.iter().copied());
-        become_user(&mut command, self.user);
         let mut greedy = Worker::start("the greedy program", command, None);
         greedy.begins("ready")?;
         greedy.tell(&format!("go {KERNEL_US}"))?;
@@ -166,24 +171,20 @@ impl Condition {
             .find(greedy.pid())
             .and_then(|client| client.queues.iter().map(|queue| queue.level).max())
             .context("xserver does not know it")?;
-        let rival = Rival::attach_on(&machine.socket(), 100, device);
-        // For the second time it is known what its bursts are like.
-        for _ in 0..2 {
-            rival.wants_the_device();
-            std::thread::sleep(Duration::from_millis(50));
-            rival.is_done();
-            std::thread::sleep(Duration::from_millis(50));
+        urgent.tell("eager 60")?;
+        urgent.hear("begins", PATIENCE)?;
+        // What its window allows may still be launched.
+        let begun = Instant::now();
+        while greedy.ask("where", "at", HELD).is_ok() {
+            ensure!(begun.elapsed() < PATIENCE, "it goes on although it should be held");
         }
-        rival.wants_the_device();
-        std::thread::sleep(Duration::from_millis(100));
-        ensure!(greedy.ask("where", "at", HELD).is_err(), "it goes on although it should be held");
         let memory = before.saturating_sub(free_memory(cu)?);
         let begun = Instant::now();
-        rival.is_done();
+        urgent.ask("stop", "took", PATIENCE)?;
         greedy.hear("at", PATIENCE).context("it does not go on")?;
         let goes_on = begun.elapsed();
         greedy.ask("stop", "did", PATIENCE).context("its results")?;
-        drop((rival, greedy, server));
+        drop((urgent, greedy, server));
         Ok(Row { level, goes_on, memory })
     }
 }
