@@ -61,7 +61,8 @@ pub trait Controls: Send + Sync + std::fmt::Debug {
     /// What xserver needs, as it is now; `None` if there is nothing to control.
     fn remote(&self) -> Option<RemoteControl>;
 
-    /// Lets everything that [`Controls::remote`] has told of go on, and leaves it as it is otherwise.
+    /// Lets everything that [`Controls::remote`] has told of go on, in turns as long as at first: one that may only run for moments beside others does not go on. As soon as can be; what
+    /// is not needed for that is left as it is.
     fn let_go(&self);
 
     /// Lets everything that [`Controls::remote`] has told of go on, as if nobody had ever touched it.

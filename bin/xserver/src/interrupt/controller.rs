@@ -173,12 +173,6 @@ impl Controller {
         self.shared.news.notify_one();
     }
 
-    /// Whether what is desired is done.
-    #[cfg(test)]
-    fn is_at_rest(&self) -> bool {
-        self.shared.lock().next().is_none()
-    }
-
     /// How many levers are in use, those included that are being given up.
     pub(super) fn len(&self) -> usize {
         self.shared.lock().table.len()
@@ -258,13 +252,14 @@ impl Seats {
 }
 
 impl Seat {
-    /// Whether its process has let itself go since this was last looked at: then it is off no more, and may have to be again.
+    /// Whether its process has let itself go since this was last looked at: then it is off no more, its turns are as the driver made them, and both may have to be changed again.
     fn look(&mut self) {
         let times = self.owner.times_let_go();
-        if std::mem::replace(&mut self.let_go, times) != times
-            && std::mem::take(&mut self.done.is_off)
-            && !self.is_given_up
-        {
+        if std::mem::replace(&mut self.let_go, times) == times {
+            return;
+        }
+        (self.done.turns, self.is_due) = (Turns::Plain, false);
+        if std::mem::take(&mut self.done.is_off) && !self.is_given_up {
             tracing::warn!("{}: it let itself go, for this server was silent", self.name);
         }
     }
@@ -404,9 +399,15 @@ impl Call {
             let _gone_if_it_fails = let_go(lever.as_ref());
             let _as_above = self.restore();
         }
-        if self.step == Step::Hold && self.owner.times_let_go() != self.let_go {
-            // The same, and it has not parted: it is held again, if that is still desired. (`Seat::look` finds that it is not off.)
-            let _gone_if_it_fails = let_go(lever.as_ref());
+        if self.owner.times_let_go() != self.let_go {
+            // The same, and it has not parted: this is done again, if it is still desired. (`Seat::look` finds that it is not done.)
+            let _gone_if_it_fails = match self.step {
+                Step::Hold => let_go(lever.as_ref()),
+                Step::Shorten | Step::Share | Step::Slice(_) | Step::Lengthen => {
+                    self.plain.map_or(Ok(()), |plain| lever.set_turns(plain))
+                }
+                _ => Ok(()),
+            };
         }
         outcome.map(|()| None)
     }

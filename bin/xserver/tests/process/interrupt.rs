@@ -158,6 +158,7 @@ fn a_server_that_was_silent_for_a_moment_stops_the_guest_again_that_let_itself_g
     held.let_go(0);
     server.signal(Signal::CONT);
     wait("it is stopped again", || is_stopped(&held));
+    wait("its turns are short again", || is(&held, Duration::from_micros(1), true));
     server.wait_for_log("it let itself go");
     assert!(!matches!(greedy.session.poll(), Link::Down(_)) && greedy.is_held());
     // The next stop ends as ever.

@@ -198,20 +198,25 @@ impl xsched_hal::Controls for Controls {
     }
 
     fn let_go(&self) {
-        for it in HELD.get().told().iter() {
+        let told = HELD.get().told();
+        // All of them first: turns are only about how fast they are.
+        for it in told.iter() {
             it.control(|control| {
                 let _gone_if_it_fails = control.release(&it.channels);
+            });
+        }
+        for it in told.iter() {
+            it.control(|control| {
+                let _as_above = control.set_slice(&it.channels, it.slice);
             });
         }
     }
 
     fn rescue(&self) {
-        // Let go first, all of them: turns and modes are only about how fast they are.
         self.let_go();
         for it in HELD.get().told().iter() {
             it.control(|control| {
-                let _gone_if_it_fails = control.set_slice(&it.channels, it.slice);
-                let _as_above = control.set_mode(&it.channels, Mode::ThreadBlock);
+                let _gone_if_it_fails = control.set_mode(&it.channels, Mode::ThreadBlock);
             });
         }
     }

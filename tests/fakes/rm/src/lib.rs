@@ -159,7 +159,10 @@ impl Device {
 
     /// Lets a group go on, as its own process does it.
     pub fn let_go(&self, index: usize) {
-        self.state.groups.get(index).into_iter().for_each(|group| group.stopped.store(0, Ordering::SeqCst));
+        if let Some(group) = self.state.groups.get(index) {
+            group.stopped.store(0, Ordering::SeqCst);
+            group.slice.store(PLAIN.as_micros() as u64, Ordering::SeqCst);
+        }
     }
 
     /// From now on the driver answers this to what would change something; 0: it does it.

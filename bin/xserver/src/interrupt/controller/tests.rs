@@ -132,11 +132,18 @@ fn who_has_let_itself_go_while_the_server_was_frozen_in_a_call_is_let_go_behind_
     // And one that did it between two calls.
     page.page().count_letting_go();
     controller.want([(number, OFF)]);
-    is_done(&fake, &["hold"]);
+    is_done(&fake, &["hold", "short"]);
     page.page().count_letting_go();
     controller.want([(number, SHORT_ON)]);
-    wait("nothing is left to do", || controller.is_at_rest());
-    assert!(!fake.take().contains(&"hold"));
+    is_done(&fake, &["short"]);
+    // And one in the middle of a call that changes its turns: as it is to be at last, and nothing else.
+    fake.freeze("long");
+    controller.want([(number, LONG_ON)]);
+    wait("it is in the call", || fake.is_frozen());
+    page.page().count_letting_go();
+    controller.want([(number, PLAIN)]);
+    fake.thaw();
+    is_done(&fake, &["long", "plain", "plain", "uninterruptible"]);
 }
 
 #[test]
