@@ -36,12 +36,13 @@ const ALONE: Duration = Duration::from_millis(700);
 /// How long an answer may take beyond the time that it is about.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Name, the driver's stream priorities, a scheduler inside.
-const SETTINGS: [(&str, bool, bool); 4] = [
-    ("native", false, false),
-    ("native, stream priorities", true, false),
-    ("XSched, local, HPF", false, true),
-    ("XSched, local, HPF, stream priorities", true, true),
+/// How the streams share the device: a name, and what the program is told.
+const SETTINGS: [(&str, &[&str]); 5] = [
+    ("native", &[]),
+    ("native, stream priorities", &["--stream-priorities"]),
+    ("XSched, local, HPF", &["--queue-priorities"]),
+    ("XSched, local, HPF, one greedy kernel in flight", &["--queue-priorities", "--threshold", "1"]),
+    ("XSched, local, HPF, stream priorities", &["--queue-priorities", "--stream-priorities"]),
 ];
 
 /// Runs all and prints the table.
@@ -51,8 +52,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let machine = Machine::new();
     let mut settings = SETTINGS
         .into_iter()
-        .map(|(name, with_stream_priorities, is_scheduled)| {
-            let mut worker = start(&machine, name, with_stream_priorities, is_scheduled)?;
+        .map(|(name, flags)| {
+            let mut worker = start(&machine, name, flags)?;
             worker.begins("ready")?;
             anyhow::Ok((name, worker))
         })
@@ -96,19 +97,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn start(machine: &Machine, name: &str, with_stream_priorities: bool, is_scheduled: bool) -> Result<Worker> {
+fn start(machine: &Machine, name: &str, flags: &[&str]) -> Result<Worker> {
     let mut command = machine.command(crate::player::this());
-    command.arg("two-streams");
-    if with_stream_priorities {
-        command.arg("--stream-priorities");
-    }
-    if is_scheduled {
+    command.arg("two-streams").args(flags);
+    if flags.contains(&"--queue-priorities") {
         let mut path = OsString::from(bundle::stand_in()?.parent().context("it is in a folder")?);
         if let Some(other) = std::env::var_os("LD_LIBRARY_PATH") {
             path.push(":");
             path.push(other);
         }
-        command.arg("--queue-priorities").env("LD_LIBRARY_PATH", path);
+        command.env("LD_LIBRARY_PATH", path);
         command.env("XSCHED_SCHEDULER", "LCL").env("XSCHED_POLICY", "HPF");
     }
     Ok(Worker::start(name, command, None))

@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Streams that differ in XSched's priority.
     #[arg(long)]
     pub(crate) queue_priorities: bool,
+    /// How many greedy kernels may be in flight while an urgent one may come; else it goes by their length.
+    #[arg(long, requires = "queue_priorities")]
+    pub(crate) threshold: Option<u32>,
 }
 
 /// Does what it is told until nobody is left: `run REQUESTS KERNELS PERIOD_US` answers `took` and each request's time in µs; `go KERNEL_US`, `count`, `stop`: the greedy
@@ -44,7 +47,7 @@ pub(crate) fn play(options: &Options) -> Result<()> {
     let [urgent, greedy] = streams(&cu, options.stream_priorities)?;
     let _queues = match options.queue_priorities {
         // SAFETY: streams, which are never destroyed.
-        true => Some(unsafe { [queue(urgent, 10)?, queue(greedy, -10)?] }),
+        true => Some(unsafe { [queue(urgent, 10, None)?, queue(greedy, -10, options.threshold)?] }),
         false => None,
     };
     let (requests, loops) = (Saturate::new(&cu, multiprocessors)?, Saturate::new(&cu, multiprocessors)?);
@@ -112,10 +115,13 @@ fn streams(cu: &Api, with_priorities: bool) -> Result<[Stream; 2]> {
 
 /// # Safety
 /// The stream outlives the queue.
-unsafe fn queue(Stream(stream): Stream, priority: i32) -> Result<Queue> {
+unsafe fn queue(Stream(stream): Stream, priority: i32, threshold: Option<u32>) -> Result<Queue> {
     // SAFETY: by the caller.
     let queue = unsafe { Queue::of_cuda_stream(stream) }.context("naming a stream to XSched")?;
     queue.set_priority(priority)?;
+    if let Some(threshold) = threshold {
+        queue.set_launch_config(threshold, 1)?;
+    }
     Ok(queue)
 }
 
