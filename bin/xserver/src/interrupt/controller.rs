@@ -286,6 +286,8 @@ impl Seat {
             return Some(Step::Release);
         }
         match (done.turns, desired.turns) {
+            // Who has let itself go has left that as it was.
+            (Turns::Plain, Turns::Plain) if done.is_interruptible => Some(Step::Restore),
             (from, to) if from == to => None,
             (_, Turns::Short) => Some(Step::Shorten),
             (_, Turns::Shared) => Some(Step::Share),
