@@ -147,8 +147,11 @@ fn server_frozen_for_a_moment_then_the_program_goes_on_meanwhile_and_stays_attac
         // Twice and a half of what is promised, for a busy machine; to part from it takes half a second.
         greedy.goes_on_within(millis(250));
         assert!(!is_stopped(&greedy));
+        // Short ones are of no use beside an urgent program whose turns are long.
+        eventually("its turns are plain", millis(200), || group(&greedy).unwrap().turns == fake_rm::PLAIN);
         server.thaw();
         eventually("its channels are stopped again", PATIENCE, || is_stopped(&greedy));
+        eventually("its turns are short again", PATIENCE, || group(&greedy).unwrap().turns < fake_rm::PLAIN);
         greedy.stands_still_for(millis(200));
     }
     assert_eq!(client(), before, "it has parted");
