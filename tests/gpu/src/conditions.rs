@@ -2,17 +2,16 @@
 //! held while an urgent program works, goes on after, and has computed what it should; and it is interrupted where it should be.
 
 use crate::bundle;
+use crate::memory::free_memory;
 use crate::player;
 use crate::preempt::contexts::Context;
-use crate::saturate::call;
 use crate::worker::Worker;
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
-use cuda_suite::cu::{Api, Handle};
+use cuda_suite::cu::Api;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
-use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 use test_system::{Machine, Server};
 use xsched_core::Level;
@@ -193,18 +192,4 @@ fn become_user(command: &mut Command, user: Option<u32>) {
     if let Some(user) = user {
         command.uid(user).gid(user);
     }
-}
-
-fn free_memory(cu: &Api) -> Result<usize> {
-    type Get = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
-    let address = cu.symbol("cuMemGetInfo_v2").context("no cuMemGetInfo")?;
-    let (mut free, mut all, mut context) = (0, 0, null_mut());
-    // SAFETY: the function of that name has this signature (cuda.h); places for the answers.
-    unsafe {
-        call("cuDevicePrimaryCtxRetain", (cu.cuDevicePrimaryCtxRetain)(&raw mut context, 0))?;
-        call("cuCtxSetCurrent", (cu.cuCtxSetCurrent)(context))?;
-        let get = std::mem::transmute::<Handle, Get>(address);
-        call("cuMemGetInfo", get(&raw mut free, &raw mut all))?;
-    }
-    Ok(free)
 }

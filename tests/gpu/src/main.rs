@@ -13,6 +13,7 @@ mod cores;
 mod crowd;
 mod inside;
 mod launch;
+mod memory;
 mod mps;
 mod pair;
 mod pipeline;
