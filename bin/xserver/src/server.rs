@@ -122,14 +122,15 @@ impl Server {
 
     /// Serves until a signal ends it.
     pub(crate) fn run(mut self) -> Result<()> {
-        let (mut next, mut sources) = (None, Vec::new());
+        let (mut next, mut sources, mut began) = (None, Vec::new(), now());
         self.manager.ready();
         while !self.is_ending {
             // Who stands in line is not waited for.
             let is_behind = !self.crowd.is_empty() || !self.guests.unclassified.is_empty();
             let until = if is_behind { Some(Time::ZERO) } else { self.until(next) };
-            let rest = if is_behind { None } else { self.rest(now()) };
+            let rest = if is_behind { None } else { self.rest(began, now()) };
             rest.into_iter().for_each(|until| self.poller.rest(until));
+            let rested = rest.map(|_| now());
             self.poller.wait(until, &mut sources).context("epoll_wait failed")?;
             for source in &sources {
                 // After a rest there are many, and it is known who of them can preempt anybody.
@@ -142,6 +143,7 @@ impl Server {
             let time = now();
             self.pulse.beat(time);
             self.beaten = time;
+            began = rested.unwrap_or(time);
             for source in sources.drain(..) {
                 match source {
                     Source::Link(_) | Source::Listener => self.crowd.add(source),
@@ -204,9 +206,9 @@ impl Server {
         Ok(())
     }
 
-    /// Until when to rest, because news come fast; who must not wait that long is heard nevertheless.
-    fn rest(&mut self, now: Time) -> Option<Time> {
-        let until = self.pace.rest(self.guests.news, now);
+    /// Until when to rest after a turn, because news come fast; who must not wait that long is heard nevertheless.
+    fn rest(&mut self, began: Time, now: Time) -> Option<Time> {
+        let until = self.pace.rest(self.guests.news, began, now);
         let hurry = until.and_then(|_| self.guests.scheduler.in_a_hurry(MOST_IN_A_HURRY));
         let (until, hurry) =
             until.zip(hurry).map_or((None, BTreeSet::new()), |(until, hurry)| (Some(until), hurry));

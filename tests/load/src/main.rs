@@ -3,6 +3,7 @@
 //! Each subcommand prints Markdown. Where the server is, and as what this process introduces itself, is said by the environment
 //! (`XSCHED_SOCKET`), as to any program under XSched.
 
+mod accounted;
 mod crowd;
 mod endless;
 mod http;
@@ -34,8 +35,13 @@ enum Task {
     Operate(operate::Args),
     /// Who speaks HTTP badly, while `wake` measures.
     Storm(storm::Args),
+    /// What a launch costs more because xserver keeps accounts.
+    Accounted(accounted::Args),
     /// What scheduling inside a process costs.
     Inside,
+    /// Who launches in `accounted`, which starts it.
+    #[command(hide = true)]
+    AccountedLauncher,
     /// The greedy program of `wake`, which starts it.
     #[command(hide = true)]
     WakeGreedy(wake::board::Inherited),
@@ -51,6 +57,8 @@ fn main() -> Result<()> {
         Task::Soak(args) => soak::run(&args),
         Task::Operate(args) => operate::run(&args),
         Task::Storm(args) => storm::run(&args),
+        Task::Accounted(args) => accounted::run(&args),
+        Task::AccountedLauncher => accounted::launcher(),
         Task::Inside => inside::run(),
         Task::Rival(args) => rival::run(&args),
         Task::WakeGreedy(inherited) => wake::greedy::run(&inherited),

@@ -80,24 +80,26 @@ impl Member {
 }
 
 impl Attached<'_> {
-    /// A queue has work.
-    pub(crate) fn launch(&self, slot: u16) -> Result<()> {
+    /// A queue has work. Answers whether the server had to be told.
+    pub(crate) fn launch(&self, slot: u16) -> Result<bool> {
         let activity = &self.member.slot(slot)?.activity;
-        if activity.begin().was_idle && activity.raise() {
+        let is_news = activity.begin().was_idle && activity.raise();
+        if is_news {
             self.tell(EdgeKind::Ready, slot)?;
         }
         activity.end();
-        Ok(())
+        Ok(is_news)
     }
 
-    /// A queue has no more work.
-    pub(crate) fn finish(&self, slot: u16) -> Result<()> {
+    /// A queue has no more work. Answers whether the server had to be told.
+    pub(crate) fn finish(&self, slot: u16) -> Result<bool> {
         let activity = &self.member.slot(slot)?.activity;
         ensure!(activity.try_idle(activity.snapshot()), "nobody else launches");
-        if self.member.gate()?.state().is_awaited() {
+        let is_news = self.member.gate()?.state().is_awaited();
+        if is_news {
             self.tell(EdgeKind::Idle, slot)?;
         }
-        Ok(())
+        Ok(is_news)
     }
 
     /// A queue goes, and another one comes in its place.

@@ -151,7 +151,7 @@ impl<'a> Crowd<'a> {
         let ((slot, is_ready), member) = state.zip(member).context("one of them")?;
         *is_ready = !*is_ready;
         if *is_ready {
-            return member.launch(*slot);
+            return member.launch(*slot).map(drop);
         }
         member.finish(*slot)?;
         *slot = (*slot + 1) % self.queues;

@@ -1,12 +1,12 @@
 //! Guests come, work and go, very many times: nothing may grow, neither in the server nor in a guest that stays.
 //!
-//! Three kinds of life: attachments as cheap as can be (a connection and a page that is used again, half of them ending in the middle
-//! of their work), whole processes, and queues of one process that stays. After each tenth everybody is gone, and what is held then
+//! Four kinds of life: attachments as cheap as can be (a connection and a page that is used again, half of them ending in the middle
+//! of their work), changes of state in a crowd that comes and goes, whole processes, and queues of one process that stays. After each tenth everybody is gone, and what is held then
 //! is a row of the table. It fails if fds or threads are more at the end than at the beginning, or memory more than after the first tenth.
 
 use crate::crowd::raise_limit;
 use crate::endless::EndlessQueue;
-use crate::member::{Member, socket};
+use crate::member::{Attached, Member, socket};
 use crate::watched::{Holdings, Watched};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Attachments: connect, work, go.
     #[arg(long, value_name = "N", default_value_t = 500_000)]
     cycles: usize,
+    /// Changes of a queue's state, in a crowd that comes and goes.
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    changes: usize,
     /// Lives of whole processes.
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     lives: usize,
@@ -39,6 +42,12 @@ const ROWS: usize = 10;
 const WORKERS: usize = 4;
 /// Attachments with one page; then a new one.
 const PAGE_LASTS: usize = 1_000;
+/// How many there are in the crowd whose states change, ...
+const CROWD: usize = 200;
+/// ... how many changes each of them lives for, ...
+const CHANGES_LAST: usize = 200;
+/// ... and the time from one of its changes to the next: longer than the server takes to believe that it is idle, so that all are news.
+const BETWEEN: Duration = Duration::from_millis(6);
 /// Memory, in MiB, that is no growth: what an allocator keeps here or there.
 const NO_GROWTH: f64 = 1.0;
 /// How long the server may take to notice that somebody is gone.
@@ -51,6 +60,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let before = server.holdings()?;
     let cycles = |count| many(count, WORKERS, |worker, count| attachments(&socket, worker, count));
     soak("attachments", "xserver", &server, &before, args.cycles, cycles)?;
+    let told = AtomicUsize::new(0);
+    let states = |count| {
+        // Somebody less urgent waits for them all the time: they tell each change.
+        let member = Member::new(0, 1)?;
+        let waiting = member.attach(&socket)?;
+        waiting.launch(0)?;
+        many(count, WORKERS, |_, count| changes(&socket, count, &told))
+    };
+    soak("changes of state", "xserver", &server, &before, args.changes, states)?;
+    let told = told.load(Ordering::Relaxed);
+    println!(
+        "Of {} changes of state, xserver was told {told}; the others were over before it looked.\n",
+        args.changes
+    );
     if let Some((program, arguments)) = args.life.split_first() {
         let lives = |count| many(count, 2, |_, count| (0..count).try_for_each(|_| life(program, arguments)));
         soak("lives of processes", "xserver", &server, &before, args.lives, lives)?;
@@ -136,6 +159,32 @@ fn attachments(socket: &Path, worker: usize, count: usize) -> Result<()> {
             drop(attached);
             member.forget_work();
         }
+    }
+    Ok(())
+}
+
+/// So many changes of state, of this worker's part of the crowd.
+fn changes(socket: &Path, count: usize, told: &AtomicUsize) -> Result<()> {
+    const PART: usize = CROWD / WORKERS;
+    let members = (0..PART).map(|_| Member::new(1, 2)).collect::<Result<Vec<_>>>()?;
+    let mut crowd: Vec<Option<Attached<'_>>> =
+        members.iter().map(|member| member.attach(socket).map(Some)).collect::<Result<_>>()?;
+    for first in (0..count).step_by(PART) {
+        let begin = Instant::now();
+        let round = first / PART;
+        for (n, (attached, member)) in crowd.iter_mut().zip(&members).enumerate().take(count - first) {
+            // They go one by one, every other one in the middle of its work.
+            let age = (round + 2 * n) % (CHANGES_LAST + n % 2);
+            if round > 0 && age == 0 {
+                drop(attached.take());
+                member.forget_work();
+                *attached = Some(member.attach(socket)?);
+            }
+            let attached = attached.as_ref().context("it is attached")?;
+            let is_news = if age.is_multiple_of(2) { attached.launch(0)? } else { attached.finish(0)? };
+            told.fetch_add(usize::from(is_news), Ordering::Relaxed);
+        }
+        std::thread::sleep(BETWEEN.saturating_sub(begin.elapsed()));
     }
     Ok(())
 }

@@ -46,6 +46,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let mut tables =
         format!("{}\n\n{}", circumstances()?, bench.output("load operate", operate, |_| Ok(()))?);
 
+    tables += "\nA launch of a program of which xserver keeps accounts:\n\n";
+    tables += &bench.output("load accounted", load("accounted"), |_| Ok(()))?;
+
     let wake = || {
         let mut command = load("wake");
         command.args(["--server", &server.pid().to_string(), "--pairs", &options.pairs.to_string()]);

@@ -11,6 +11,9 @@ pub(super) struct Options {
     /// Attachments: connect, work, go.
     #[arg(long, value_name = "N", default_value_t = 500_000)]
     cycles: usize,
+    /// Changes of a queue's state, in a crowd that comes and goes.
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    changes: usize,
     /// Lives of OpenCL programs under the stand-in; with 0, no OpenCL is needed.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     lives: usize,
@@ -31,7 +34,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let server = bench.server()?;
     let mut command = bench.program("load", Some(&server));
     command.args(["soak", "--server", &server.pid().to_string()]);
-    command.args(["--cycles", &options.cycles.to_string(), "--lives", &options.lives.to_string()]);
+    command.args(["--cycles", &options.cycles.to_string(), "--changes", &options.changes.to_string()]);
+    command.args(["--lives", &options.lives.to_string()]);
     if has_lives {
         // A program that launches some kernels, waits for them and ends.
         command.arg("--").arg(bench.stage.join("bin/xcli")).args(["run", "--"]);
