@@ -93,13 +93,12 @@ impl Scheduler {
 
     /// Whether another active group may preempt this one at any time, or it may be held back although there is none.
     pub(crate) fn may_be_preempted(&self, group: GroupId, device: DeviceId) -> bool {
-        let own = self.tables.unit(group, device).and_then(|unit| unit.active);
+        let Some(own) = self.tables.unit(group, device).and_then(|unit| unit.active) else { return false };
         let other = match self.policy.is_machine_wide() {
             true => self.tables.devices.values().filter_map(|device| device.most_urgent_but(group)).max(),
             false => self.tables.devices.get(&device).and_then(|device| device.most_urgent_but(group)),
         };
-        let is_preempted = own.zip(other).is_some_and(|(own, other)| self.policy.preempts(other, own));
-        is_preempted || own.is_some() && self.policy.holds_alone()
+        other.is_some_and(|other| self.policy.preempts(other, own)) || self.policy.holds_alone()
     }
 
     /// Brings `Device::active` in line with what the group wants of the device now.

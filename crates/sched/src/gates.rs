@@ -46,7 +46,7 @@ impl Scheduler {
         now: Time,
         out: &mut Vec<Operation>,
     ) {
-        let must_wait = self.waits_for_an_end(group_id);
+        let must_wait = self.policy.takes_turns() && self.waits_for_an_end(group_id);
         let windowed = self.may_be_preempted(group_id, device_id);
         let mut freed = false;
         let Some(device) = self.tables.devices.get_mut(&device_id) else { return };
@@ -119,10 +119,10 @@ impl Scheduler {
         }
     }
 
-    /// Whether the group is to run, but not before what others launched is done, on whichever of its devices that is.
+    /// Under a policy that takes turns: whether the group is to run, but not before what others launched is done, on whichever of its devices that is.
     fn waits_for_an_end(&self, id: GroupId) -> bool {
         let group = self.tables.groups.get(&id).filter(|group| group.verdict == Verdict::Runs);
-        let Some(group) = group.filter(|_| self.policy.takes_turns()) else { return false };
+        let Some(group) = group else { return false };
         let mut devices = group.ready_devices().filter_map(|device| self.tables.devices.get(&device));
         devices.any(|device| device.draining.iter().any(|&other| other != id))
     }

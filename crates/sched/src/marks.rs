@@ -34,7 +34,8 @@ impl<T: Ord> Marks<T> {
 
     fn put_in_order(&mut self) {
         if self.0.len() > 1 {
-            self.0.sort_unstable();
+            // Marks come in ascending runs, which this sort only merges.
+            self.0.sort();
             self.0.dedup();
         }
     }
