@@ -40,7 +40,7 @@ class Batch:
         self.url, self.args = url, args
         self.is_over, self.lock, self.errors = threading.Event(), threading.Lock(), []
         self.points = [(time.monotonic(), 0)]  # when so many tokens had been made
-        self.threads = [threading.Thread(target=self.run) for _ in range(args.batch_requests)]
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(args.batch_requests)]
         for thread in self.threads:
             thread.start()
 
@@ -86,13 +86,26 @@ def online(url, args):
     for number in range(max(1, round(args.seconds * 1e3 / args.period))):
         due = begun + number * args.period / 1e3
         time.sleep(max(0.0, due - time.monotonic()))
-        threads.append(threading.Thread(target=ask, args=(due,)))
+        threads.append(threading.Thread(target=ask, args=(due,), daemon=True))
         threads[-1].start()
     for thread in threads:
         thread.join()
     if errors:
         sys.exit(f"measure.py: the online server: {errors[0]}")
     return times
+
+
+def warm_up(online_url, batch_url, args):
+    """Requests as they will be, before anything counts: libraries are loaded and kernels chosen at the first ones of each kind."""
+    batch = Batch(batch_url, args)
+    try:
+        for _ in range(args.warm_up):
+            complete(online_url, args.online_prompt, args.online_tokens)
+    except (OSError, KeyError, ValueError) as error:
+        sys.exit(f"measure.py: the online server: {error}")
+    while not batch.errors and batch.points[-1][1] < args.warm_up * args.batch_requests * args.batch_tokens:
+        time.sleep(0.05)
+    batch.stop()
 
 
 def quantile(times, share):
@@ -194,12 +207,17 @@ def compare(args):
             settings[f"XSched, Level {level}"] = (
                 [*run, "--priority", "10", "--gap", str(args.gap), *words], [*run, *words])
         sides = (["--size", args.online_size], ["--size", args.batch_size, "--batch", str(args.batch_requests)])
-        there = {}
-        for name, prefixes in settings.items():
-            pair = [serve(stack, args, prefix, *flags) for prefix, flags in zip(prefixes, sides)]
+        # All at once, which takes as long as one.
+        started = {
+            name: [serve(stack, args, prefix, *flags) for prefix, flags in zip(prefixes, sides)]
+            for name, prefixes in settings.items()
+        }
+        for pair in started.values():
             for url, running in pair:
                 wait_for(url, running)
-            there[name] = [url for url, _ in pair]
+        there = {name: [url for url, _ in pair] for name, pair in started.items()}
+        for pair in there.values():
+            warm_up(*pair, args)
         table = Table()
         for _ in range(args.rounds):
             native = there["native"]
@@ -221,6 +239,7 @@ def main():
     parser.add_argument("--xsched", metavar="PREFIX", help="start servers, and compare natively and with the XSched that is there")
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--warm-up", type=int, default=3, help="requests of each kind before anything counts; of batch requests, all in flight are one")
     parser.add_argument("--settle", type=float, default=1, help="seconds that the batch server works before anything counts")
     parser.add_argument("--period", type=float, default=400, help="milliseconds between online requests")
     parser.add_argument("--online-prompt", type=int, default=256, help="tokens")
@@ -238,6 +257,7 @@ def main():
     if args.xsched:
         compare(args)
     elif args.online and args.batch:
+        warm_up(args.online, args.batch, args)
         table = Table()
         for _ in range(args.rounds):
             table.add("online alone", online(args.online, args), None)

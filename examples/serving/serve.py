@@ -11,9 +11,11 @@ import json
 import queue
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WORDS = 32000
+MOMENT = 0.02  # seconds that a batch waits to be full
 SIZES = {  # width, width between layers, layers, heads, heads of keys and values
     "tiny": (64, 256, 2, 4, 2),
     "1b": (2048, 8192, 16, 32, 8),
@@ -62,11 +64,14 @@ class Model:
 
 
 def work(model, jobs, batch):
-    """Takes as many jobs as are there, up to a batch, and answers them together."""
+    """Takes as many jobs as come within a moment, up to a batch, and answers them together."""
     while True:
-        taken = [jobs.get()]
-        while len(taken) < batch and not jobs.empty():
-            taken.append(jobs.get())
+        taken, end = [jobs.get()], time.monotonic() + MOMENT
+        while len(taken) < batch:
+            try:
+                taken.append(jobs.get(timeout=max(0.0, end - time.monotonic())))
+            except queue.Empty:
+                break
         try:
             said = model.generate([job.prompt for job in taken], max(job.new_tokens for job in taken))
             for job, tokens in zip(taken, said):
