@@ -33,8 +33,8 @@ pub(crate) struct Args {
 
 /// Rounds in which the crowds take turns.
 const ROUNDS: usize = 5;
-/// How long the server has for a turn; longer than grace, so that timers of the last event are over.
-const SETTLE: Duration = Duration::from_micros(1_500);
+/// How long the server has for a turn; longer than grace, so that timers of the last event are over, and than it takes to close all gates.
+const SETTLE: Duration = Duration::from_millis(4);
 
 /// How long a gate may take to be closed.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -168,7 +168,11 @@ impl Crowd<'_> {
             }
             member(subject)?.finish(0)?;
             greedy.map(|greedy| greedy.finish(0)).transpose()?;
+            // To whom nobody waits for, nobody listens: somebody who does has the server look who is done.
+            let waiting = self.attached.last().context("a member")?;
+            waiting.launch(0)?;
             wait_until(last, Gate::Open)?;
+            waiting.finish(0)?;
             std::thread::sleep(SETTLE);
         }
         Ok(())
