@@ -7,7 +7,9 @@
 use crate::member::{Attached, Member, socket};
 use crate::watched::Watched;
 use anyhow::{Context, Result, ensure};
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use test_stats::{Estimate, quantile};
 
@@ -105,6 +107,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let pairs: Vec<_> = shuffled(few).into_iter().zip(shuffled(many)).collect();
         println!("| ratio, with its 95 % interval | | | {:.2} | | |", Estimate::ratio(&pairs, 0.5));
     }
+    let bare = bare_wakes(args.samples)?;
+    let at = |share| quantile(&bare, share);
+    let (count, [p50, p99, max]) = (bare.len(), [at(0.5), at(0.99), at(1.0)]);
+    println!(
+        "| control: a process wakes, reads a byte and sleeps again | – | {count} | {p50:.1} | {p99:.1} | {max:.1} |"
+    );
     println!(
         "\n| with {} processes | memory, MiB | of it own | guests' pages | fds | threads | CPU while all are idle |",
         args.clients
@@ -187,6 +195,36 @@ impl Crowd<'_> {
         let name = format!("{} queues", self.attached.len() * usize::from(queues));
         Ok((name, self.server.holdings()?, share))
     }
+}
+
+/// What it costs to wake at all, measured as the turns are: sorted, in microseconds.
+fn bare_wakes(count: usize) -> Result<Vec<f64>> {
+    let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+    let mut child =
+        command.arg("sleeper").stdin(Stdio::piped()).spawn().context("starting one who sleeps")?;
+    let mut input = child.stdin.take().context("its input is piped")?;
+    let sleeper = Watched::new(child.id())?;
+    let samples = (0..count).map(|_| {
+        std::thread::sleep(SETTLE);
+        let before = sleeper.cpu()?;
+        input.write_all(b"\n").context("waking one who sleeps")?;
+        std::thread::sleep(SETTLE);
+        Ok((sleeper.cpu()? - before).as_nanos() as f64 / 1e3)
+    });
+    let samples: Result<Vec<f64>> = samples.collect();
+    // It ends with its input.
+    drop(input);
+    child.wait().context("waiting for one who sleeps")?;
+    let mut samples = samples?;
+    samples.sort_unstable_by(f64::total_cmp);
+    Ok(samples)
+}
+
+/// Who is woken by each byte of its input, and does nothing else.
+pub(crate) fn sleeper() -> Result<()> {
+    let mut byte = [0];
+    while rustix::io::read(std::io::stdin(), &mut byte).context("reading a byte")? > 0 {}
+    Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

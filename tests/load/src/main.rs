@@ -39,6 +39,9 @@ enum Task {
     Accounted(accounted::Args),
     /// What scheduling inside a process costs.
     Inside,
+    /// Who is woken and does nothing in `crowd`, which starts it.
+    #[command(hide = true)]
+    Sleeper,
     /// Who launches in `accounted`, which starts it.
     #[command(hide = true)]
     AccountedLauncher,
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
         Task::Soak(args) => soak::run(&args),
         Task::Operate(args) => operate::run(&args),
         Task::Storm(args) => storm::run(&args),
+        Task::Sleeper => crowd::sleeper(),
         Task::Accounted(args) => accounted::run(&args),
         Task::AccountedLauncher => accounted::launcher(),
         Task::Inside => inside::run(),
