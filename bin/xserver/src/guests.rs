@@ -275,7 +275,7 @@ impl Guests {
     }
 
     /// Looks at the queues that count as ready: those that nobody waits for do not tell that they are idle. The ledger is to know at once; the
-    /// scheduler, while others want the device too: to them an idle program is to be none.
+    /// scheduler, while somebody goes before another there: to those an idle program is to be none. (Among equals it would only cost each a word at its next launch.)
     pub(crate) fn audit(&mut self, now: Time) {
         for queue in self.scheduler.ledger.watched() {
             let Some(slot) = self.slot(queue) else { continue };
@@ -289,9 +289,10 @@ impl Guests {
                 (look.launched(), completed),
                 now,
             );
-            let is_shared = |device| self.scheduler.contenders(device).nth(1).is_some();
             let is_news = is_believed && !look.is_ready() && !self.lingering.contains(&queue);
-            if is_news && self.scheduler.queue(queue).is_some_and(|known| is_shared(known.device)) {
+            if is_news
+                && self.scheduler.queue(queue).is_some_and(|known| self.scheduler.is_ordered(known.device))
+            {
                 self.read_activity(queue, false, now);
             }
         }

@@ -65,6 +65,14 @@ impl Scheduler {
         self.policy.preempts(one, other) && !self.policy.preempts(other, one)
     }
 
+    /// Whether somebody of those who contend for a device goes before another one.
+    pub fn is_ordered(&self, device: DeviceId) -> bool {
+        let active = self.tables.devices.get(&device).map(|device| &device.active);
+        let most_and_least = active.and_then(|active| active.first().zip(active.last()));
+        most_and_least
+            .is_some_and(|(&(Reverse(most), _), &(Reverse(least), _))| self.goes_before(most, least))
+    }
+
     /// See [`crate::policy::Policy::shares`].
     pub fn shares(&self, device: DeviceId) -> Vec<(GroupId, u32)> {
         self.policy.shares(device)
