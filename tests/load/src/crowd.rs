@@ -43,7 +43,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// What happens.
 #[derive(Clone, Copy)]
-enum Event {
+pub(crate) enum Event {
     /// One of many equals has work.
     Equal,
     /// It has work while a less urgent one has, which is held for it.
@@ -53,7 +53,7 @@ enum Event {
 }
 
 /// All events, and what to call them.
-const EVENTS: [(Event, &str); 3] = [
+pub(crate) const EVENTS: [(Event, &str); 3] = [
     (Event::Equal, "one of equals becomes ready, nobody is told anything"),
     (Event::Urgent, "one becomes ready, and a running one is held"),
     (Event::Top, "the most urgent becomes ready, and all others are held"),
@@ -113,6 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     println!(
         "| control: a process wakes, reads a byte and sleeps again | – | {count} | {p50:.1} | {p99:.1} | {max:.1} |"
     );
+    crate::decision::run(args.clients.try_into()?, [1, args.queues], args.samples)?;
     println!(
         "\n| with {} processes | memory, MiB | of it own | guests' pages | fds | threads | CPU while all are idle |",
         args.clients
@@ -129,7 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// The first one is the most urgent, the second less, the third less; all others are alike, and least urgent.
-fn priority(n: usize) -> i64 {
+pub(crate) fn priority(n: usize) -> i64 {
     match n {
         0 => 3,
         1 => 1,

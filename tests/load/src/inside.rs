@@ -93,7 +93,7 @@ fn decisions(policy: PolicyKind) -> Result<Vec<f64>> {
 }
 
 /// CPU time of this thread.
-fn cpu() -> Result<Duration> {
+pub(crate) fn cpu() -> Result<Duration> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Ok(Duration::new(time.tv_sec.try_into().context("time")?, time.tv_nsec.try_into().context("time")?))
 }

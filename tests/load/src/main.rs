@@ -5,6 +5,7 @@
 
 mod accounted;
 mod crowd;
+mod decision;
 mod endless;
 mod http;
 mod inside;
