@@ -17,6 +17,9 @@ def main() -> None:
     xsched.set_scheduler(xsched.Scheduler.LOCAL, xsched.Policy.HPF)
     urgent, greedy = torch.cuda.Stream(), torch.cuda.Stream()
     matrix = torch.randn(2048, 2048, device="cuda")
+    for stream in urgent, greedy:
+        with torch.cuda.stream(stream):
+            matrix @ matrix  # the first one in a stream makes its workspace
     torch.cuda.synchronize()
     with xsched.Queue(urgent) as urgent_queue, xsched.Queue(greedy) as greedy_queue:
         urgent_queue.priority, greedy_queue.priority = 10, -10

@@ -144,7 +144,7 @@ config! {
     auto_xqueue_level: Level = Level::Interrupt, "XSCHED_AUTO_XQUEUE_LEVEL", Program;
     /// Most commands in flight while somebody more urgent may come; default: as many as fill the window.
     auto_xqueue_threshold: Option<u32> = None, "XSCHED_AUTO_XQUEUE_THRESHOLD", Program;
-    /// Device work in flight while somebody more urgent may come.
+    /// Device work in flight while somebody more urgent may come; up to four times as much for a queue that is held back for long each time.
     window: Duration = Duration::from_millis(1), "XSCHED_WINDOW", Program;
     /// Name that joins several processes into one unit of suspension.
     group: Option<String> = None, "XSCHED_GROUP", Program;

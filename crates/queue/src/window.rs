@@ -5,6 +5,9 @@
 //! the user says so), never less than one command. A program that waits for its queue itself, about as often as that, is left alone.
 //! Progress is known by marks: events that the launching thread puts behind some of its launches.
 //!
+//! Whom it protects decides how large it has to be: who has the device for 20 ms minds one of two milliseconds before that less than the other one, once let go, minds the gaps. So it
+//! grows with how long the queue is usually held back, see [`Holds`].
+//!
 //! The window is *soft*. A program may legally launch a thousand commands behind an event that it sets itself afterwards: if
 //! nothing completes for a while, launches pass until something does.
 //!
@@ -35,7 +38,8 @@ pub enum Admission {
     NotBefore(Time),
 }
 
-/// Commands in flight as long as nothing is learnt: one runs, one waits.
+/// Commands in flight as long as nothing is learnt: one runs, one waits. Only one, once the queue was held back: a program that keeps two in flight and waits for each itself
+/// would never show how long they are.
 const UNLEARNT: u64 = 2;
 /// The most commands in flight.
 const MOST: u64 = 4096;
@@ -73,6 +77,43 @@ pub struct Window {
     stalled: bool,
     /// What the program launches before it waits: since when, from which command, and how many the last times.
     burst: Burst,
+    holds: Holds,
+}
+
+/// For how long the queue was held back, the last times: so long somebody else had the device.
+#[derive(Default)]
+struct Holds {
+    last: [Duration; Holds::MEMORY],
+    count: usize,
+}
+
+impl Holds {
+    const MEMORY: usize = 8;
+    /// All but so many of the last ones were at least as long as what is [`usual`](Self::usual).
+    const ODD: usize = 2;
+    /// The window is such a part of a usual hold,
+    const PART: u32 = 8;
+    /// and at most so many times as large as the user has it.
+    const MOST: u32 = 4;
+
+    fn add(&mut self, hold: Duration) {
+        if let Some(place) = self.last.get_mut(self.count % Self::MEMORY) {
+            *place = hold;
+        }
+        self.count += 1;
+    }
+
+    /// Zero as long as too few are known.
+    fn usual(&self) -> Duration {
+        let mut sorted = self.last;
+        sorted.sort_unstable();
+        sorted.get(Self::ODD).copied().unwrap_or_default()
+    }
+
+    /// The window, for that of the settings.
+    fn widen(&self, work: Duration) -> Duration {
+        (self.usual() / Self::PART).clamp(work, work.saturating_mul(Self::MOST))
+    }
 }
 
 #[derive(Default)]
@@ -232,6 +273,17 @@ impl Window {
         self.waited.1 = None;
     }
 
+    /// Launches of the queue were held back for so long, see [`Window::widened`].
+    pub fn held(&mut self, hold: Duration) {
+        self.holds.add(hold);
+    }
+
+    /// These settings, with more work in flight if the queue is usually held back for long: an eighth of that, at most four times as much.
+    #[must_use]
+    pub fn widened(&self, settings: Settings) -> Settings {
+        Settings { work: self.holds.widen(settings.work), ..settings }
+    }
+
     /// So many commands took `took` at most; the last `unseen` of it was behind the last look, at which they were not yet done.
     /// A long time not seen may have been a pause of the program's: then the sample can only show that the commands are shorter than thought.
     fn learn(&mut self, commands: u64, took: Duration, unseen: Duration) {
@@ -252,7 +304,8 @@ impl Window {
     fn limit(&self, settings: Settings) -> u64 {
         match (settings.threshold, self.per_command) {
             (Some(threshold), _) => u64::from(threshold.max(1)),
-            (None, None) => UNLEARNT,
+            (None, None) if self.holds.count == 0 => UNLEARNT,
+            (None, None) => settings.least.max(1),
             (None, Some(ns)) => ((settings.work.as_nanos() as f64 / ns.max(1.0)) as u64)
                 .clamp(settings.least.clamp(1, MOST), MOST),
         }
@@ -380,6 +433,49 @@ mod tests {
             run.launch_all();
         }
         assert_eq!(run.launched - run.window.completed(), 1);
+    }
+
+    #[test]
+    fn a_program_that_keeps_two_long_commands_in_flight_itself_has_one_once_it_was_held_back() {
+        const LONG: Duration = Duration::from_millis(10);
+        let mut run = Run::new();
+        let pair = |run: &mut Run| {
+            run.pass(LONG);
+            run.done(run.launched - 1);
+            run.launch()
+        };
+        assert!(run.launch() && run.launch());
+        for _ in 0..5 {
+            assert!(pair(&mut run), "it waits for the one before the last itself, so nobody looks");
+        }
+        run.window.interrupted();
+        run.window.held(Duration::from_millis(5));
+        assert!(!pair(&mut run));
+        for done in run.launched..run.launched + 5 {
+            for _ in 0..20 {
+                assert!(!run.launch(), "one at a time");
+                run.pass(LONG / 20);
+            }
+            run.done(done);
+            assert!(run.launch());
+        }
+        assert_eq!(run.window.per_command(), Some(LONG), "and now that is known");
+    }
+
+    #[test]
+    fn who_is_usually_held_back_for_long_has_more_in_flight_and_a_few_odd_holds_change_nothing() {
+        let ms = Duration::from_millis;
+        let mut window = Window::default();
+        let mut after = |holds: &[u64]| {
+            holds.iter().for_each(|hold| window.held(ms(*hold)));
+            window.widened(SETTINGS).work
+        };
+        assert_eq!(after(&[20; 5]), ms(1), "too few are known");
+        assert_eq!(after(&[20; 3]), Duration::from_micros(2_500));
+        assert_eq!(after(&[1, 1]), Duration::from_micros(2_500), "two odd ones of eight");
+        assert_eq!(after(&[1]), ms(1), "three are not odd");
+        assert_eq!(after(&[500; 8]), ms(4), "never more than four times as much");
+        assert_eq!(after(&[3; 8]), ms(1), "and never less than the user has it");
     }
 
     #[test]

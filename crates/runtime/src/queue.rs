@@ -255,7 +255,10 @@ impl Queue {
         let gate = self.gate_state();
         if self.slot.completed.swap(then.begun(), Ordering::AcqRel) != then.begun() && !gate.is_free() {
             let _errno = errno::Keep::new();
-            self.with(|inner| inner.window.all_done(then.begun(), self.settings(gate), clock()));
+            self.with(|inner| {
+                let settings = self.settings(gate, &inner.window);
+                inner.window.all_done(then.begun(), settings, clock());
+            });
         }
         if gate.is_awaited() {
             let _errno = errno::Keep::new();
@@ -326,8 +329,8 @@ impl Queue {
         unsafe { &*self.gate.load(Ordering::Acquire) }
     }
 
-    /// What may be in flight, by what the gate says.
-    fn settings(&self, gate: GateState) -> Settings {
+    /// What may be in flight, by what the gate says and how long the queue is usually held back.
+    fn settings(&self, gate: GateState, window: &Window) -> Settings {
         let threshold = match self.threshold.load(Ordering::Relaxed) {
             0 => self.guest.threshold(),
             own => Some(self.guest.allowed_threshold().map_or(own, |most| own.min(most))),
@@ -335,7 +338,7 @@ impl Queue {
         let work = self.guest.config.window;
         match gate.is_deep() {
             true => Settings { work: work.saturating_mul(DEEPER), threshold, least: 2 },
-            false => Settings { work, threshold, least: 1 },
+            false => window.widened(Settings { work, threshold, least: 1 }),
         }
     }
 
@@ -407,7 +410,8 @@ impl Queue {
                 return Ok(());
             }
             let admission = self.with(|inner| {
-                let admission = inner.window.admit(launched, self.settings(gate), since, clock());
+                let settings = self.settings(gate, &inner.window);
+                let admission = inner.window.admit(launched, settings, since, clock());
                 self.slot.completed.fetch_max(inner.window.completed(), Ordering::AcqRel);
                 admission
             });
@@ -439,7 +443,10 @@ impl Queue {
             }
             // Nobody minds how much is in flight: what is asked for is whether it moves on.
             Some(hw) if gate.is_awaited() && !gate.is_windowed() => window.follow(then.begun(), &**hw),
-            Some(hw) if !gate.is_free() => window.launched(then.begun(), &**hw, self.settings(gate)),
+            Some(hw) if !gate.is_free() => {
+                let settings = self.settings(gate, window);
+                window.launched(then.begun(), &**hw, settings);
+            }
             _ => {}
         });
         if self.index.is_none() {

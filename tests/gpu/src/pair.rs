@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Highest level that XSched uses; give it twice to compare two.
     #[arg(long, value_name = "LEVEL", default_values_t = [1], value_parser = clap::value_parser!(u8).range(1..=3))]
     level: Vec<u8>,
+    /// The greedy program's window (`XSCHED_WINDOW`) in microseconds; several to compare them.
+    #[arg(long, value_name = "US", num_args = 1..)]
+    window: Vec<u32>,
     /// The urgent program alone in every setting, not natively only.
     #[arg(long)]
     alone_everywhere: bool,
@@ -78,7 +81,7 @@ fn period(kind: &str) -> f64 {
 enum Setting {
     Native,
     Mps,
-    XSched(u8),
+    XSched { level: u8, window: Option<u32> },
 }
 
 impl std::fmt::Display for Setting {
@@ -86,7 +89,10 @@ impl std::fmt::Display for Setting {
         match self {
             Setting::Native => f.write_str("native"),
             Setting::Mps => f.write_str("MPS with priorities"),
-            Setting::XSched(level) => write!(f, "XSched, Level {level}"),
+            Setting::XSched { level, window: None } => write!(f, "XSched, Level {level}"),
+            Setting::XSched { level, window: Some(us) } => {
+                write!(f, "XSched, Level {level}, window of {us} µs")
+            }
         }
     }
 }
@@ -131,7 +137,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mps = if options.no_mps { None } else { start_mps(&machine) };
     let mut settings = vec![Setting::Native];
     settings.extend(mps.as_ref().map(|_| Setting::Mps));
-    settings.extend(options.level.iter().map(|&level| Setting::XSched(level)));
+    for &level in &options.level {
+        let windows =
+            options.window.iter().map(|&us| Some(us)).chain(options.window.is_empty().then_some(None));
+        settings.extend(windows.map(|window| Setting::XSched { level, window }));
+    }
     let mut seen = Seen::default();
     let mut casts = Vec::new();
     let mut starting: Vec<Cast> = Vec::new();
@@ -252,8 +262,9 @@ fn player_command(
 ) -> Result<Command> {
     let mut command = match setting {
         Setting::Native | Setting::Mps => machine.command("python3"),
-        Setting::XSched(level) => {
+        Setting::XSched { level, window } => {
             let mut command = machine.xcli();
+            command.envs(window.map(|us| ("XSCHED_WINDOW", format!("{us}us"))));
             let priority = if is_urgent { "10" } else { "0" };
             command.args(["run", "--priority", priority, "--level", &level.to_string(), "--", "python3"]);
             command

@@ -25,10 +25,17 @@ impl Queue {
         }
         // What completes from now on was not alone on the device, or is told by its last mark only: nothing to learn from.
         self.with(|inner| inner.window.interrupted());
-        self.at_gate.fetch_add(1, Ordering::AcqRel);
+        let since = clock();
+        let is_first = self.at_gate.fetch_add(1, Ordering::AcqRel) == 0;
         let opened = self.sleep_at_gate(launched);
         self.at_gate.fetch_sub(1, Ordering::AcqRel);
-        self.with(|inner| inner.window.interrupted());
+        self.with(|inner| {
+            inner.window.interrupted();
+            // All threads at the gate see the same hold.
+            if is_first {
+                inner.window.held(clock().since(since));
+            }
+        });
         opened
     }
 
@@ -36,7 +43,10 @@ impl Queue {
     fn is_to_be_filled(&'static self, launched: u64) -> bool {
         let gate = self.gate_state();
         gate.is_to_be_filled()
-            && self.with(|inner| inner.window.has_room(launched, self.settings(gate), clock())) == Some(true)
+            && self.with(|inner| {
+                let settings = self.settings(gate, &inner.window);
+                inner.window.has_room(launched, settings, clock())
+            }) == Some(true)
     }
 
     fn sleep_at_gate(&'static self, launched: u64) -> Result<bool, Refused> {

@@ -300,11 +300,11 @@ fn a_threshold_given_from_outside_holds_instead_of_the_own_one_until_it_is_taken
     let guest = guest();
     assert_eq!((guest.threshold(), guest.highest_level()), (None, Level::Interrupt));
     let (queue, _native) = queue(guest);
-    assert_eq!(queue.settings(queue.gate_state()).threshold, None);
+    assert_eq!(queue.settings(queue.gate_state(), &Window::default()).threshold, None);
     guest.set_limits(Limits { level: None, threshold: Some(1) });
-    assert_eq!(queue.settings(queue.gate_state()).threshold, Some(1));
+    assert_eq!(queue.settings(queue.gate_state(), &Window::default()).threshold, Some(1));
     guest.set_limits(Limits::default());
-    assert_eq!(queue.settings(queue.gate_state()).threshold, None);
+    assert_eq!(queue.settings(queue.gate_state(), &Window::default()).threshold, None);
 }
 
 #[test]
