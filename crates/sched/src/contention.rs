@@ -4,7 +4,7 @@
 //! Lapsed queues count as wanting, because it is not known that they do not.
 
 use crate::scheduler::Scheduler;
-use crate::state::Device;
+use crate::state::{Device, Leaders};
 use crate::timers::Timer;
 use std::cmp::Reverse;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
@@ -29,14 +29,17 @@ pub struct Contender {
 
 impl Device {
     /// Priority of the most urgent active group but this one.
-    fn most_urgent_but(&self, group: GroupId) -> Option<i64> {
-        self.active.iter().find(|(_, other)| *other != group).map(|&(Reverse(priority), _)| priority)
+    pub(crate) fn most_urgent_but(&self, group: GroupId) -> Option<i64> {
+        let mut leaders = self.leaders.iter().flatten();
+        leaders.find(|(_, leader)| *leader != group).map(|&(Reverse(priority), _)| priority)
     }
 
-    /// The two most urgent active groups: who they are decides about the windows of all others.
-    fn leaders(&self) -> [Option<(Reverse<i64>, GroupId)>; 2] {
+    /// The group is active with another priority than before: answers who led until then.
+    fn reorder(&mut self, group: GroupId, before: Option<i64>, now: Option<i64>) -> Leaders {
+        before.map(|priority| self.active.remove(&(Reverse(priority), group)));
+        now.map(|priority| self.active.insert((Reverse(priority), group)));
         let mut active = self.active.iter().copied();
-        [active.next(), active.next()]
+        std::mem::replace(&mut self.leaders, [active.next(), active.next()])
     }
 }
 
@@ -85,8 +88,8 @@ impl Scheduler {
 
     /// The clients of a group that have queues on the device.
     pub fn clients_on(&self, group: GroupId, device: DeviceId) -> impl Iterator<Item = ClientId> + '_ {
-        let gates = self.tables.unit(group, device).into_iter().flat_map(|unit| &unit.gates);
-        gates.filter(|(_, gate)| gate.queues > 0).map(|(&client, _)| client)
+        let gates = self.tables.unit(group, device).into_iter().flat_map(|unit| unit.gates.iter());
+        gates.filter(|(_, gate)| gate.queues > 0).map(|(client, _)| client)
     }
 
     /// The devices on which anybody has queues.
@@ -96,17 +99,7 @@ impl Scheduler {
 
     /// The devices on which a group has queues.
     pub fn devices_of(&self, group: GroupId) -> impl Iterator<Item = DeviceId> + '_ {
-        self.tables.groups.get(&group).into_iter().flat_map(|group| group.units.keys().copied())
-    }
-
-    /// Whether another active group may preempt this one at any time, or it may be held back although there is none.
-    pub(crate) fn may_be_preempted(&self, group: GroupId, device: DeviceId) -> bool {
-        let Some(own) = self.tables.unit(group, device).and_then(|unit| unit.active) else { return false };
-        let other = match self.policy.is_machine_wide() {
-            true => self.tables.devices.values().filter_map(|device| device.most_urgent_but(group)).max(),
-            false => self.tables.devices.get(&device).and_then(|device| device.most_urgent_but(group)),
-        };
-        other.is_some_and(|other| self.policy.preempts(other, own)) || self.policy.holds_alone()
+        self.tables.groups.get(&group).into_iter().flat_map(|group| group.units.keys())
     }
 
     /// Brings `Device::active` in line with what the group wants of the device now.
@@ -133,7 +126,7 @@ impl Scheduler {
     }
 
     fn set_active(&mut self, group: GroupId, id: DeviceId, priority: Option<i64>) {
-        let Some(unit) = self.tables.groups.get_mut(&group).and_then(|g| g.units.get_mut(&id)) else {
+        let Some(unit) = self.tables.groups.get_mut(&group).and_then(|g| g.units.get_mut(id)) else {
             return;
         };
         let Some(device) = self.tables.devices.get_mut(&id) else { return };
@@ -141,11 +134,9 @@ impl Scheduler {
         if before == priority {
             return;
         }
-        let leaders = device.leaders();
-        before.map(|priority| device.active.remove(&(Reverse(priority), group)));
-        priority.map(|priority| device.active.insert((Reverse(priority), group)));
+        let leaders = device.reorder(group, before, priority);
         self.changes.units.insert((group, id));
-        let now_leading = device.leaders();
+        let now_leading = device.leaders;
         if now_leading == leaders {
             return;
         }

@@ -66,7 +66,7 @@ impl Scheduler {
             group.granted = false;
             self.timers.clear(Timer::Grant(id));
         }
-        self.changes.units.extend(group.units.keys().map(|&device| (id, device)));
+        self.changes.units.extend(group.units.keys().map(|device| (id, device)));
     }
 
     /// The devices that are connected with this one by groups that are ready on several.
@@ -146,7 +146,7 @@ impl Scheduler {
         if (before == HeldIdle::Recent) != (held_idle == HeldIdle::Recent) {
             // To those that are ready it is all the same, and they may be many.
             let groups = &self.tables.groups;
-            let unit = |group: &GroupId| groups.get(group).and_then(|group| group.units.get(&id));
+            let unit = |group: &GroupId| groups.get(group).and_then(|group| group.units.get(id));
             let is_idle =
                 |group: &GroupId| unit(group).is_some_and(|unit| matches!(unit.place, Place::Idle(_)));
             let idle = device.active.iter().map(|&(_, group)| group).filter(is_idle);

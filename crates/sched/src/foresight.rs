@@ -74,11 +74,11 @@ impl Scheduler {
         let preempted = runs.filter_map(|(queue, group)| {
             let group = self.tables.groups.get(&group)?;
             let is_preempted = self.policy.preempts_at_once(queue.urgency, group.urgent?) && !group.granted;
-            is_preempted.then(|| group.units.get(&queue.device)).flatten()
+            is_preempted.then(|| group.units.get(queue.device)).flatten()
         });
         preempted
             .flat_map(|unit| unit.gates.iter())
             .filter(|(_, gate)| gate.queues > 0)
-            .map(|(&client, _)| client)
+            .map(|(client, _)| client)
     }
 }

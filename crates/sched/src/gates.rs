@@ -3,9 +3,9 @@
 //! Looks only at units that something happened to. Also keeps the accounts of who ran for how long, and forgets units and
 //! groups that are gone.
 
-use crate::policy::{HeldIdle, Run};
+use crate::policy::{HeldIdle, Policy, Run};
 use crate::scheduler::Scheduler;
-use crate::state::{Group, Place, UnitState, Verdict};
+use crate::state::{Group, Place, Told, UnitState, Verdict};
 use crate::timers::Timer;
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -16,7 +16,10 @@ use xsched_core::{DeviceId, GroupId, Operation, Time};
 pub(crate) fn is_never(group: &Group, unit: &UnitState) -> bool {
     match group.urgent {
         Some(priority) => priority == PRIORITY_NO_EXECUTE,
-        None => unit.priority() == PRIORITY_NO_EXECUTE,
+        None => match unit.place {
+            Place::Idle(priority) | Place::Ready(priority) => priority == PRIORITY_NO_EXECUTE,
+            Place::Nowhere => true,
+        },
     }
 }
 
@@ -38,85 +41,74 @@ fn is_closed(group: &Group, unit: &UnitState, held: HeldIdle) -> bool {
 }
 
 impl Scheduler {
-    /// Opens and closes the gates of a unit and tells its clients what is new to them.
-    pub(crate) fn settle(
-        &mut self,
-        group_id: GroupId,
-        device_id: DeviceId,
-        now: Time,
-        out: &mut Vec<Operation>,
-    ) {
-        let must_wait = self.policy.takes_turns() && self.waits_for_an_end(group_id);
-        let windowed = self.may_be_preempted(group_id, device_id);
-        let mut freed = false;
-        let Some(device) = self.tables.devices.get_mut(&device_id) else { return };
+    /// Opens and closes the gates of units, all of one group, tells their clients what is new to them, and minds for how long the group has waited.
+    pub(crate) fn settle(&mut self, units: &[(GroupId, DeviceId)], now: Time, out: &mut Vec<Operation>) {
+        let Some(&(group_id, _)) = units.first() else { return };
+        let takes_turns = self.policy.takes_turns();
+        let must_wait = takes_turns && self.waits_for_an_end(group_id);
+        let rival_anywhere = self.policy.is_machine_wide().then(|| {
+            let rivals = self.tables.devices.values().filter_map(|device| device.most_urgent_but(group_id));
+            rivals.max()
+        });
         let Some(group) = self.tables.groups.get_mut(&group_id) else { return };
-        let Some(unit) = group.units.get(&device_id) else { return };
-        let is_open_already = unit.running_since.is_some() && !unit.is_draining;
-        let closed =
-            is_closed(group, unit, device.held_idle) || must_wait && !is_open_already && !group.granted;
-        let Some(unit) = group.units.get_mut(&device_id) else { return };
-        unit.closed = closed;
+        let mut freed = Vec::new();
+        for &(_, device_id) in units {
+            let Some(device) = self.tables.devices.get_mut(&device_id) else { continue };
+            let Some(unit) = group.units.get(device_id) else { continue };
+            let is_open_already = unit.running_since.is_some() && !unit.is_draining;
+            let closed =
+                is_closed(group, unit, device.held_idle) || must_wait && !is_open_already && !group.granted;
+            let Some(unit) = group.units.get_mut(device_id) else { continue };
+            unit.closed = closed;
 
-        let is_ready = matches!(unit.place, Place::Ready(_));
-        let is_open = !closed && is_ready;
-        if is_open || !is_ready || !self.policy.takes_turns() {
-            unit.in_flight.clear();
-        } else if unit.running_since.is_some() && !unit.is_draining {
-            unit.in_flight.extend(unit.ready.iter().map(|&(_, queue)| queue));
-            device.draining.insert(group_id);
-            self.timers.set(Timer::InFlight(group_id, device_id), now + self.settings.handover, now);
-        }
-        unit.is_draining = !unit.in_flight.is_empty();
-        if !unit.is_draining && device.draining.remove(&group_id) {
-            self.timers.clear(Timer::InFlight(group_id, device_id));
-            freed = device.draining.is_empty();
-        }
-        let runs = is_open || unit.is_draining;
-        let top = unit.ready.first().and_then(|(_, queue)| self.tables.queues.get(queue));
-        let is_awaited = device.waiting_since.is_some()
-            || top.is_some_and(|queue| self.policy.goes_by_ready_time(&queue.hints));
-        let awaited = is_open && is_awaited || unit.is_draining;
-        if runs != unit.running_since.is_some() {
-            let run = account(unit, runs, now);
-            if let Place::Ready(priority) = unit.place
-                && let Some(seen) = device.ready.get_mut(&(Reverse(priority), group_id))
-            {
-                (seen.running_since, seen.ran) = (unit.running_since, unit.ran);
+            let is_ready = matches!(unit.place, Place::Ready(_));
+            let is_open = !closed && is_ready;
+            if is_open || !is_ready || !takes_turns {
+                if !unit.in_flight.is_empty() {
+                    unit.in_flight.clear();
+                }
+            } else if is_open_already {
+                unit.in_flight.extend(unit.ready.iter().map(|&(_, queue)| queue));
+                device.draining.insert(group_id);
+                let over = now + self.settings.handover;
+                self.timers.set(Timer::InFlight(group_id, device_id), over, now);
             }
-            self.policy.on_run(device_id, group_id, run, now);
-        }
+            unit.is_draining = !unit.in_flight.is_empty();
+            if !unit.is_draining && device.draining.remove(&group_id) {
+                self.timers.clear(Timer::InFlight(group_id, device_id));
+                if device.draining.is_empty() {
+                    freed.push(device_id);
+                }
+            }
+            let runs = is_open || unit.is_draining;
+            if runs != unit.running_since.is_some() {
+                let run = account(unit, runs, now);
+                if let Place::Ready(priority) = unit.place
+                    && let Some(seen) = device.ready.get_mut(&(Reverse(priority), group_id))
+                {
+                    (seen.running_since, seen.ran) = (unit.running_since, unit.ran);
+                }
+                self.policy.on_run(device_id, group_id, run, now);
+            }
 
-        for (&client, gate) in &mut unit.gates {
-            let is_there = gate.queues > 0;
-            let (suspend, window, wait) = (closed && is_there, windowed && is_there, awaited && is_there);
-            if gate.suspended != suspend {
-                gate.suspended = suspend;
-                gate.suspensions += u64::from(suspend);
-                out.push(match suspend {
-                    true => Operation::Suspend { client, device: device_id },
-                    false => Operation::Resume { client, device: device_id },
-                });
-            }
-            if gate.windowed != window {
-                gate.windowed = window;
-                out.push(match window {
-                    true => Operation::Window { client, device: device_id },
-                    false => Operation::Unwindow { client, device: device_id },
-                });
-            }
-            if gate.awaited != wait {
-                gate.awaited = wait;
-                out.push(match wait {
-                    true => Operation::Await { client, device: device_id },
-                    false => Operation::Unawait { client, device: device_id },
-                });
-            }
+            let is_awaited = || {
+                let top = unit.ready.first().and_then(|(_, queue)| self.tables.queues.get(queue));
+                device.waiting_since.is_some()
+                    || top.is_some_and(|queue| self.policy.goes_by_ready_time(&queue.hints))
+            };
+            let rival = rival_anywhere.unwrap_or_else(|| device.most_urgent_but(group_id));
+            unit.tell(
+                device_id,
+                Told {
+                    suspended: closed,
+                    windowed: unit.active.is_some_and(|own| may_be_preempted(&*self.policy, own, rival)),
+                    awaited: unit.is_draining || is_open && is_awaited(),
+                },
+                out,
+            );
         }
-        unit.gates.retain(|_, gate| gate.queues > 0);
-        if freed {
-            self.let_next_begin(device_id);
-        }
+        group.update_due(group_id, &mut self.timers, now + self.settings.max_suspend, now);
+        freed.into_iter().for_each(|device| self.let_next_begin(device));
     }
 
     /// Under a policy that takes turns: whether the group is to run, but not before what others launched is done, on whichever of its devices that is.
@@ -132,7 +124,7 @@ impl Scheduler {
         let Some(device) = self.tables.devices.get(&device) else { return };
         for id in device.running.groups(&device.ready) {
             let devices = self.tables.groups.get(&id).into_iter().flat_map(|group| group.units.keys());
-            self.changes.units.extend(devices.map(|&device| (id, device)));
+            self.changes.units.extend(devices.map(|device| (id, device)));
         }
     }
 
@@ -154,10 +146,10 @@ impl Scheduler {
     pub(crate) fn sweep(&mut self, id: GroupId) {
         let Some(group) = self.tables.groups.get_mut(&id) else { return };
         let gone: Vec<DeviceId> = (group.units.iter())
-            .filter_map(|(&device, unit)| unit.queues.is_empty().then_some(device))
+            .filter_map(|(device, unit)| unit.queues.is_empty().then_some(device))
             .collect();
         for device_id in gone {
-            group.units.remove(&device_id);
+            group.units.remove(device_id);
             self.timers.clear(Timer::Lapsed(id, device_id));
             self.timers.clear(Timer::InFlight(id, device_id));
             self.policy.on_leave(device_id, id);
@@ -174,6 +166,45 @@ impl Scheduler {
             self.timers.clear(Timer::Grant(id));
             self.tables.rising.remove(&id);
             self.tables.groups.remove(&id);
+        }
+    }
+}
+
+/// Whether an active group of priority `own` may be preempted at any time by the most urgent other one, or may be held back although there is none.
+fn may_be_preempted(policy: &dyn Policy, own: i64, rival: Option<i64>) -> bool {
+    rival.is_some_and(|rival| policy.preempts(rival, own)) || policy.holds_alone()
+}
+
+impl UnitState {
+    /// Tells the clients what is new to them; those without queues, for the last time.
+    fn tell(&mut self, device: DeviceId, all: Told, out: &mut Vec<Operation>) {
+        let mut somebody_left = false;
+        for (client, gate) in self.gates.iter_mut() {
+            let new = if gate.queues > 0 { all } else { Told::default() };
+            let old = std::mem::replace(&mut gate.told, new);
+            somebody_left |= gate.queues == 0;
+            if old.suspended != new.suspended {
+                gate.suspensions += u64::from(new.suspended);
+                out.push(match new.suspended {
+                    true => Operation::Suspend { client, device },
+                    false => Operation::Resume { client, device },
+                });
+            }
+            if old.windowed != new.windowed {
+                out.push(match new.windowed {
+                    true => Operation::Window { client, device },
+                    false => Operation::Unwindow { client, device },
+                });
+            }
+            if old.awaited != new.awaited {
+                out.push(match new.awaited {
+                    true => Operation::Await { client, device },
+                    false => Operation::Unawait { client, device },
+                });
+            }
+        }
+        if somebody_left {
+            self.gates.retain(|gate| gate.queues > 0);
         }
     }
 }

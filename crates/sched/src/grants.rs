@@ -5,23 +5,30 @@
 
 use crate::gates::is_never;
 use crate::scheduler::Scheduler;
-use crate::timers::Timer;
+use crate::state::Group;
+use crate::timers::{Timer, Timers};
 use xsched_core::{GroupId, Time};
 
-impl Scheduler {
-    /// Starts or stops the clock of a group whose gates or wishes changed.
-    pub(crate) fn update_due(&mut self, id: GroupId, now: Time) {
-        let Some(group) = self.tables.groups.get(&id) else { return };
-        let waits =
-            group.units.values().any(|unit| unit.closed && unit.is_wanting() && !is_never(group, unit));
-        if waits {
-            self.timers.start(Timer::Due(id), now + self.settings.max_suspend, now);
-        } else {
-            self.timers.clear(Timer::Due(id));
+impl Group {
+    /// Starts or stops the clock after the group's gates or wishes changed.
+    pub(crate) fn update_due(&mut self, id: GroupId, timers: &mut Timers, due: Time, now: Time) {
+        let waits = self.units.values().any(|unit| unit.closed && unit.is_wanting() && !is_never(self, unit));
+        // Most of the time it is as it was, and a look at the timers is one at cold memory.
+        if waits != self.is_due_set {
+            self.is_due_set = waits;
+            match waits {
+                true => timers.set(Timer::Due(id), due, now),
+                false => timers.clear(Timer::Due(id)),
+            }
         }
     }
+}
 
+impl Scheduler {
     pub(crate) fn due(&mut self, id: GroupId, now: Time) {
+        if let Some(group) = self.tables.groups.get_mut(&id) {
+            group.is_due_set = false;
+        }
         self.set_granted(id, true);
         self.timers.set(Timer::Grant(id), now + self.settings.grant, now);
     }
@@ -33,6 +40,6 @@ impl Scheduler {
     fn set_granted(&mut self, id: GroupId, granted: bool) {
         let Some(group) = self.tables.groups.get_mut(&id) else { return };
         group.granted = granted;
-        self.changes.units.extend(group.units.keys().map(|&device| (id, device)));
+        self.changes.units.extend(group.units.keys().map(|device| (id, device)));
     }
 }

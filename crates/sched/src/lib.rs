@@ -13,13 +13,14 @@
 //! 4. `gates`: what this means for each process is compared with what it was last told; the differences are the operations.
 //! 5. `grants` gives waiting groups their `max_suspend` due, `contention` says who may be preempted, `timers` wakes.
 //!
-//! `running` is a decision's answer to who runs. Before a round, `foresight` knows of some who will be held back for certain.
+//! `running` is a decision's answer to who runs; `few` and `marks` hold what is mostly one or two. Before a round, `foresight` knows of some who will be held back for certain.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod contention;
 mod decision;
+mod few;
 mod foresight;
 mod gates;
 mod grants;

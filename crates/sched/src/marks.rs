@@ -4,39 +4,48 @@
 
 /// See the module's text.
 #[derive(Debug)]
-pub(crate) struct Marks<T>(Vec<T>);
+pub(crate) struct Marks<T> {
+    list: Vec<T>,
+    /// Not every mark came behind all that were there: the list is not in ascending order, or the same may be in it twice.
+    is_mixed: bool,
+}
 
 impl<T> Default for Marks<T> {
     fn default() -> Self {
-        Marks(Vec::new())
+        Marks { list: Vec::new(), is_mixed: false }
     }
 }
 
 impl<T: Ord> Marks<T> {
     pub(crate) fn insert(&mut self, mark: T) {
-        if self.0.len() == self.0.capacity() {
+        if self.list.len() == self.list.capacity() {
             // The same may have been marked again and again. If not, there is to be room for as many more before it is sorted again.
             self.put_in_order();
-            self.0.reserve(self.0.len().max(4));
+            self.list.reserve(self.list.len().max(4));
         }
-        self.0.push(mark);
+        match self.list.last() {
+            Some(last) if *last == mark => return,
+            Some(last) => self.is_mixed |= *last > mark,
+            None => {}
+        }
+        self.list.push(mark);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// Takes all out: each once, in ascending order.
     pub(crate) fn take(&mut self) -> Vec<T> {
         self.put_in_order();
-        std::mem::take(&mut self.0)
+        std::mem::take(&mut self.list)
     }
 
     fn put_in_order(&mut self) {
-        if self.0.len() > 1 {
+        if std::mem::take(&mut self.is_mixed) {
             // Marks come in ascending runs, which this sort only merges.
-            self.0.sort();
-            self.0.dedup();
+            self.list.sort();
+            self.list.dedup();
         }
     }
 }
@@ -56,7 +65,7 @@ mod tests {
         let mut marks = Marks::default();
         for round in 0..1_000 {
             marks.extend([7, 3, round % 5]);
-            assert!(marks.0.capacity() <= 32, "{}", marks.0.capacity());
+            assert!(marks.list.capacity() <= 32, "{}", marks.list.capacity());
         }
         assert_eq!(marks.take(), [0, 1, 2, 3, 4, 7]);
         assert!(marks.is_empty() && marks.take().is_empty());

@@ -15,7 +15,7 @@ impl Scheduler {
         let Some(group) = self.tables.groups.get_mut(&id) else { return };
         group.urgent = group.units.values().filter_map(|unit| unit.ready_priority()).max();
         let mut changed = false;
-        for (&device_id, unit) in &mut group.units {
+        for (device_id, unit) in group.units.iter_mut() {
             let device = self.tables.devices.entry(device_id).or_default();
             let place = place_of(unit, group.urgent);
             if place != unit.place {
@@ -41,7 +41,7 @@ impl Scheduler {
                 let process = unit.process().filter(|_| !self.is_of_one_process).unwrap_or(ClientId(0));
                 let mut clients = unit.gates.iter().filter(|(_, gate)| gate.queues > 0);
                 let has_slices = clients.all(|(client, _)| {
-                    self.tables.clients.get(client).is_some_and(|client| client.facts.has_slices)
+                    self.tables.clients.get(&client).is_some_and(|client| client.facts.has_slices)
                 });
                 let seen = view(
                     id,
@@ -69,7 +69,7 @@ impl Scheduler {
             self.tables.rising.remove(&id);
         }
         let spans = group.ready_devices().nth(1).is_some();
-        for (&device_id, unit) in &group.units {
+        for (device_id, unit) in group.units.iter() {
             let Some(device) = self.tables.devices.get_mut(&device_id) else { continue };
             let is_ready = matches!(unit.place, Place::Ready(_));
             if is_ready && spans {
@@ -82,7 +82,7 @@ impl Scheduler {
                 self.changes.devices.insert(device_id);
             }
         }
-        let devices: Vec<DeviceId> = group.units.keys().copied().collect();
+        let devices: Vec<DeviceId> = group.units.keys().collect();
         devices.into_iter().for_each(|device| self.update_contention(id, device, now));
     }
 }

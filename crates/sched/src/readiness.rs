@@ -128,7 +128,7 @@ impl Scheduler {
     fn stands_still(&self, id: QueueId, now: Time) -> Option<Duration> {
         let queue = self.tables.queues.get(&id)?;
         let group = self.tables.groups.get(&queue.group)?;
-        let unit = group.units.get(&queue.device)?;
+        let unit = group.units.get(queue.device)?;
         let waiting_since = self.tables.devices.get(&queue.device)?.waiting_since?;
         if queue.phase != Phase::Ready || group.verdict != Verdict::Runs {
             return None;

@@ -211,8 +211,7 @@ impl Scheduler {
         self.decide_devices(now);
         let groups = self.changes.groups.take();
         groups.iter().for_each(|&group| self.judge(group));
-        let touched = self.settle_all(now, out);
-        touched.into_iter().for_each(|group| self.update_due(group, now));
+        self.settle_all(now, out);
         groups.into_iter().for_each(|group| self.sweep(group));
         if let Some(new) = out.get_mut(first..) {
             new.sort_by_key(|operation| match operation {
@@ -226,27 +225,21 @@ impl Scheduler {
         self.timers.next()
     }
 
-    /// Settles all units that changed; answers the groups.
-    fn settle_all(&mut self, now: Time, out: &mut Vec<Operation>) -> Vec<GroupId> {
-        let mut touched = Marks::default();
+    /// Settles all units that changed.
+    fn settle_all(&mut self, now: Time, out: &mut Vec<Operation>) {
         // A second round if somebody has become free to begin by the first.
         while !self.changes.units.is_empty() {
-            let units = self.changes.units.take();
-            touched.extend(units.iter().map(|&(group, _)| group));
-            if !self.policy.takes_turns() {
-                units.into_iter().for_each(|(group, device)| self.settle(group, device, now, out));
-                continue;
+            let mut units = self.changes.units.take();
+            if self.policy.takes_turns() {
+                // Where runs follow one another, those who stop come first: who begins may have to wait for them.
+                units.sort_by_key(|(group, _)| {
+                    self.tables.groups.get(group).is_some_and(|group| group.verdict == Verdict::Runs)
+                });
             }
-            let runs = |&(group, _): &(GroupId, DeviceId)| {
-                self.tables.groups.get(&group).is_some_and(|group| group.verdict == Verdict::Runs)
-            };
-            // Where runs follow one another, those who stop come first: who begins may have to wait for them.
-            let (begin, stop): (Vec<_>, Vec<_>) = units.into_iter().partition(runs);
-            for (group, device) in stop.into_iter().chain(begin) {
-                self.settle(group, device, now, out);
+            for units in units.chunk_by(|(one, _), (other, _)| one == other) {
+                self.settle(units, now, out);
             }
         }
-        touched.take()
     }
 
     /// Goes on with another policy from `now` on; the next [`Scheduler::decide`] goes by it. Call that at once.
@@ -267,7 +260,7 @@ impl Scheduler {
             device.ready.values().for_each(|unit| self.policy.on_ready(id, unit, now));
         }
         let mut running: Vec<_> = (self.tables.groups.iter())
-            .flat_map(|(&group, state)| state.units.iter().map(move |(&device, unit)| (device, group, unit)))
+            .flat_map(|(&group, state)| state.units.iter().map(move |(device, unit)| (device, group, unit)))
             .filter_map(|(device, group, unit)| Some((device, group, unit.running_since?)))
             .collect();
         running.sort_unstable();
@@ -300,17 +293,17 @@ impl Scheduler {
 
     /// Whether the client is held back on the device, as of the last decision.
     pub fn is_suspended(&self, client: ClientId, device: DeviceId) -> bool {
-        self.tables.gate(client, device).is_some_and(|gate| gate.suspended)
+        self.tables.gate(client, device).is_some_and(|gate| gate.told.suspended)
     }
 
     /// Whether the client is to keep a small window, as of the last decision.
     pub fn is_windowed(&self, client: ClientId, device: DeviceId) -> bool {
-        self.tables.gate(client, device).is_some_and(|gate| gate.windowed)
+        self.tables.gate(client, device).is_some_and(|gate| gate.told.windowed)
     }
 
     /// Whether others are held back until the client is idle, as of the last decision.
     pub fn is_awaited(&self, client: ClientId, device: DeviceId) -> bool {
-        self.tables.gate(client, device).is_some_and(|gate| gate.awaited)
+        self.tables.gate(client, device).is_some_and(|gate| gate.told.awaited)
     }
 
     /// How often the client was suspended on the device since its first queue there was made.

@@ -4,6 +4,7 @@
 //! its current urgency; a unit exists while it has queues, or has yet to be told that it has none. Ordered sets wherever the
 //! order of operations depends on it. Absent: rules. This file only puts in and takes out.
 
+use crate::few::Few;
 use crate::policy::{HeldIdle, Unit};
 use crate::running::Running;
 use crate::weights::Weight;
@@ -84,13 +85,14 @@ pub(crate) enum GivenTo {
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub(crate) clients: BTreeSet<ClientId>,
-    /// In boxes, for a node of the map has room for eleven, and most groups have one.
-    pub(crate) units: BTreeMap<DeviceId, Box<UnitState>>,
+    pub(crate) units: Few<DeviceId, UnitState>,
     /// Priority of its most urgent ready queue on any device; `None` while it is idle everywhere.
     pub(crate) urgent: Option<i64>,
     pub(crate) verdict: Verdict,
     /// It may run for a moment because it has waited for `max_suspend`.
     pub(crate) granted: bool,
+    /// Its clock runs: `Timer::Due` is set.
+    pub(crate) is_due_set: bool,
 }
 
 /// What was decided about a group, the same for all its devices.
@@ -117,8 +119,7 @@ pub(crate) struct UnitState {
     pub(crate) lapsed: BTreeSet<QueueId>,
     /// Where the next round of probes of lapsed queues begins.
     pub(crate) lapsed_cursor: QueueCursor,
-    /// In boxes as [`Group::units`].
-    pub(crate) gates: BTreeMap<ClientId, Box<Gate>>,
+    pub(crate) gates: Few<ClientId, Gate>,
     pub(crate) place: Place,
     /// As of the last decision: nothing of it may be launched.
     pub(crate) closed: bool,
@@ -136,18 +137,24 @@ pub(crate) struct UnitState {
 /// A queue number to go on from.
 pub(crate) type QueueCursor = u64;
 
-/// What a client was last told about a device.
+/// One process of a group on one device.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     /// Its queues there. A gate without queues goes away once its client was told that all is over.
     pub(crate) queues: usize,
     /// Its part of `UnitState::utilization`.
     pub(crate) weight: Weight,
+    pub(crate) told: Told,
+    /// Times it was suspended.
+    pub(crate) suspensions: u64,
+}
+
+/// What a process was last told about a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
     pub(crate) suspended: bool,
     pub(crate) windowed: bool,
     pub(crate) awaited: bool,
-    /// Times it was suspended.
-    pub(crate) suspensions: u64,
 }
 
 /// In which index of its device a unit stands, and at which priority.
@@ -180,7 +187,12 @@ pub(crate) struct Device {
     pub(crate) waiting_since: Option<Time>,
     /// Groups that are, or were within `contended_linger`, ready or lapsed; most urgent first.
     pub(crate) active: BTreeSet<(Reverse<i64>, GroupId)>,
+    /// The first two of these.
+    pub(crate) leaders: Leaders,
 }
+
+/// The two most urgent active groups of a device: who they are decides about the windows of all others.
+pub(crate) type Leaders = [Option<(Reverse<i64>, GroupId)>; 2];
 
 impl Default for Device {
     fn default() -> Device {
@@ -194,21 +206,22 @@ impl Default for Device {
             draining: BTreeSet::new(),
             waiting_since: None,
             active: BTreeSet::new(),
+            leaders: [None; 2],
         }
     }
 }
 
 impl Tables {
     pub(crate) fn unit(&self, group: GroupId, device: DeviceId) -> Option<&UnitState> {
-        self.groups.get(&group)?.units.get(&device).map(|unit| &**unit)
+        self.groups.get(&group)?.units.get(device)
     }
 
     pub(crate) fn unit_mut(&mut self, group: GroupId, device: DeviceId) -> Option<&mut UnitState> {
-        self.groups.get_mut(&group)?.units.get_mut(&device).map(|unit| &mut **unit)
+        self.groups.get_mut(&group)?.units.get_mut(device)
     }
 
     pub(crate) fn gate(&self, client: ClientId, device: DeviceId) -> Option<&Gate> {
-        self.unit(self.clients.get(&client)?.group, device)?.gates.get(&client).map(|gate| &**gate)
+        self.unit(self.clients.get(&client)?.group, device)?.gates.get(client)
     }
 
     pub(crate) fn add_client(&mut self, id: ClientId, group: GroupId) {
@@ -227,7 +240,7 @@ impl Tables {
         if let Some(group) = self.groups.get_mut(&client.group) {
             group.clients.remove(&id);
             for unit in group.units.values_mut() {
-                unit.gates.remove(&id);
+                unit.gates.remove(id);
             }
         }
         Some((client.group, client.queues))
@@ -242,12 +255,12 @@ impl Tables {
         self.groups.entry(to).or_default().clients.insert(id);
         let mut before = self.groups.remove(&from)?;
         before.clients.remove(&id);
-        for (&device, unit) in &mut before.units {
+        for (device, unit) in before.units.iter_mut() {
             let Some(gate) = unit.take_gate(id) else { continue };
             let units = &mut self.groups.entry(to).or_default().units;
-            let new = units.entry(device).or_insert_with(|| {
+            let new = units.get_or_insert_with(device, || {
                 self.devices.entry(device).or_default().units += 1;
-                Box::default()
+                UnitState::default()
             });
             new.put_gate(id, gate);
             for &number in &queues {
@@ -290,11 +303,11 @@ impl Tables {
         client.hints.iter().for_each(|hint| hints.set(hint));
         client.queues.insert(id);
         let (group, utilization) = (client.group, client.hints.get(HintKind::Utilization));
-        let unit = self.groups.get_mut(&group)?.units.entry(device).or_insert_with(|| {
+        let unit = self.groups.get_mut(&group)?.units.get_or_insert_with(device, || {
             self.devices.entry(device).or_default().units += 1;
-            Box::default()
+            UnitState::default()
         });
-        let gate = unit.gates.entry(client_id).or_default();
+        let gate = unit.gates.get_or_insert_with(client_id, Gate::default);
         gate.queues += 1;
         gate.weight.set_process(utilization);
         let queue = Queue {
@@ -329,7 +342,7 @@ impl Tables {
             }
             unit.lapsed.remove(&id);
             unit.in_flight.remove(&id);
-            if let Some(gate) = unit.gates.get_mut(&queue.client) {
+            if let Some(gate) = unit.gates.get_mut(queue.client) {
                 gate.queues = gate.queues.saturating_sub(1);
             }
         }
@@ -449,7 +462,7 @@ impl Group {
 
     /// The same, with the priority that it sees.
     pub(crate) fn ready_units(&self) -> impl Iterator<Item = (DeviceId, i64)> + '_ {
-        self.units.iter().filter_map(|(&device, unit)| match unit.place {
+        self.units.iter().filter_map(|(device, unit)| match unit.place {
             Place::Ready(priority) => Some((device, priority)),
             Place::Idle(_) | Place::Nowhere => None,
         })
@@ -469,7 +482,7 @@ impl UnitState {
 
     /// The first process that has queues there.
     pub(crate) fn process(&self) -> Option<ClientId> {
-        self.gates.iter().find(|(_, gate)| gate.queues > 0).map(|(&client, _)| client)
+        self.gates.iter().find(|(_, gate)| gate.queues > 0).map(|(client, _)| client)
     }
 
     /// Whether it wants the device: has ready queues, or such as were ready when last heard of.

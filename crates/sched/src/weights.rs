@@ -67,23 +67,23 @@ impl Queue {
 impl UnitState {
     /// Changes what one of its processes asks for, and the sum with it.
     pub(crate) fn reweigh(&mut self, client: ClientId, change: impl FnOnce(&mut Weight)) {
-        let Some(gate) = self.gates.get_mut(&client) else { return };
+        let Some(gate) = self.gates.get_mut(client) else { return };
         let before = gate.weight.sum();
         change(&mut gate.weight);
         self.utilization = (self.utilization + gate.weight.sum()).saturating_sub(before);
     }
 
     /// Takes a process out, with what it asks for.
-    pub(crate) fn take_gate(&mut self, client: ClientId) -> Option<Box<Gate>> {
-        let gate = self.gates.remove(&client)?;
+    pub(crate) fn take_gate(&mut self, client: ClientId) -> Option<Gate> {
+        let gate = self.gates.remove(client)?;
         self.utilization = self.utilization.saturating_sub(gate.weight.sum());
         Some(gate)
     }
 
     /// Puts it into another group's unit.
-    pub(crate) fn put_gate(&mut self, client: ClientId, gate: Box<Gate>) {
+    pub(crate) fn put_gate(&mut self, client: ClientId, gate: Gate) {
         self.utilization += gate.weight.sum();
-        self.gates.insert(client, gate);
+        self.gates.get_or_insert_with(client, || gate);
     }
 
     /// What the group asks for on the device, in percent.
