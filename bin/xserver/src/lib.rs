@@ -136,10 +136,8 @@ fn serve(settings: Settings) -> Result<()> {
         config.lease.show(),
         config.max_suspend.show()
     );
-    match (config.device_control, config.hardware_shares) {
-        (false, _) => server.leave_devices_alone(),
-        (true, true) => server.make_shares(),
-        (true, false) => {}
+    if !config.device_control {
+        server.leave_devices_alone();
     }
     if let Some(recorder) = recorder {
         tracing::info!("recording to {}, up to {}", recorder.name(), config.record_limit.show());

@@ -110,11 +110,6 @@ impl Server {
         self.guests.scheduler.record(recorder, limit.as_bytes());
     }
 
-    /// Has shares made by the devices' own turns, where they can.
-    pub(crate) fn make_shares(&mut self) {
-        self.interrupts = Some(Interrupts::new(true));
-    }
-
     /// Has nothing interrupted on devices.
     pub(crate) fn leave_devices_alone(&mut self) {
         self.interrupts = None;
@@ -172,7 +167,7 @@ impl Server {
                 self.beat_due = time + HEARTBEAT_EVERY;
                 self.read_all_rings(time);
                 self.guests.audit(time);
-                self.interrupts.iter().for_each(|interrupts| interrupts.refresh(&mut self.guests));
+                self.interrupts.iter_mut().for_each(|interrupts| interrupts.refresh(&mut self.guests));
                 self.part_with_those_left_off(time);
             }
             if let Err((client, reason)) = self.guests.scan(time)

@@ -170,8 +170,6 @@ config! {
     max_suspend: Duration = Duration::from_secs(2), "XSCHED_MAX_SUSPEND", Server;
     /// Policies of turns: longest time that a turn waits until what the last one launched is done.
     handover: Duration = Duration::from_millis(100), "XSCHED_HANDOVER", Server;
-    /// Policies UP, PUP and CFS: whether shares are made by the device's own turns where it can (Level 3), for programs that keep it busy, in place of the scheduler's.
-    hardware_shares: bool = false, "XSCHED_HARDWARE_SHARES", Server;
     /// Rules by which programs are classified; default: /etc/xsched/rules.toml if it is there.
     rules: Option<PathBuf> = None, "XSCHED_RULES", Server;
     /// Policy AWF: the X display whose active window counts; default: DISPLAY.

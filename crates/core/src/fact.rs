@@ -20,9 +20,9 @@ pub enum Fact {
     CpuPriority(i16),
     /// Whether the window that the user works in is the process's, or that of a process that it descends from.
     ActiveWindow(bool),
-    /// Whether each device that the process uses can give it turns of a length of our choice, and end them in the middle of a kernel (Level 3): then its share needs no turns of
-    /// the scheduler's. Found out where such turns are made, not asked for by policies.
-    Slices(bool),
+    /// Whether all that the process has on its devices can be taken off them at any moment, in the middle of a kernel (Level 3): then nobody waits for what it has launched
+    /// when its turn ends. Found out where that is done, not asked for by policies.
+    Interruptible(bool),
 }
 
 /// The facts of one process; of those that nobody has looked at, what holds for most.
@@ -32,8 +32,8 @@ pub struct Facts {
     pub cpu_priority: i16,
     /// See [`Fact::ActiveWindow`].
     pub has_active_window: bool,
-    /// See [`Fact::Slices`].
-    pub has_slices: bool,
+    /// See [`Fact::Interruptible`].
+    pub is_interruptible: bool,
 }
 
 impl Facts {
@@ -43,7 +43,7 @@ impl Facts {
         match fact {
             Fact::CpuPriority(value) => self.cpu_priority = value,
             Fact::ActiveWindow(value) => self.has_active_window = value,
-            Fact::Slices(value) => self.has_slices = value,
+            Fact::Interruptible(value) => self.is_interruptible = value,
         }
         *self != before
     }

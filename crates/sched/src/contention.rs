@@ -3,8 +3,9 @@
 //! A process that may be preempted at any time keeps its window small; one that is alone, or that nobody goes before, need not.
 //! Lapsed queues count as wanting, because it is not known that they do not.
 
+use crate::running::Running;
 use crate::scheduler::Scheduler;
-use crate::state::{Device, Leaders};
+use crate::state::{Device, Leaders, Place};
 use crate::timers::Timer;
 use std::cmp::Reverse;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
@@ -25,6 +26,20 @@ pub struct Contender {
     pub yields: bool,
     /// It goes before some other contender.
     pub leads: bool,
+    /// What it has to do with turns.
+    pub turn: Turn,
+}
+
+/// Whether a group that can be taken off a device has it in turn with others, in which nothing of those who wait is to be on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// It runs beside others, or cannot be taken off.
+    #[default]
+    None,
+    /// The turn is its own. It may be held back nevertheless, by one who goes before it.
+    Has,
+    /// It waits for its turn.
+    Waits,
 }
 
 impl Device {
@@ -50,8 +65,16 @@ impl Scheduler {
         let active = device.into_iter().flat_map(|device| device.active.iter());
         let least = device.and_then(|device| device.active.last()).map(|&(Reverse(priority), _)| priority);
         let most = device.and_then(|device| device.active.first()).map(|&(Reverse(priority), _)| priority);
+        let is_shared = device.is_some_and(|device| device.active.len() > 1);
         active.filter_map(move |&(Reverse(priority), group)| {
             let unit = self.tables.unit(group, id)?;
+            let has_turn = match self.policy.takes_turns() {
+                true => (is_shared && unit.is_interruptible).then_some(!unit.closed),
+                false => self
+                    .equals
+                    .has_turn(id, group)
+                    .and_then(|(rank, has)| self.alternating(id, rank).map(|_| has)),
+            };
             Some(Contender {
                 group,
                 priority,
@@ -59,6 +82,7 @@ impl Scheduler {
                 is_held: unit.closed,
                 yields: most.is_some_and(|most| self.goes_before(most, priority)),
                 leads: least.is_some_and(|least| self.goes_before(priority, least)),
+                turn: has_turn.map_or(Turn::None, |has| if has { Turn::Has } else { Turn::Waits }),
             })
         })
     }
@@ -68,22 +92,30 @@ impl Scheduler {
         self.policy.preempts(one, other) && !self.policy.preempts(other, one)
     }
 
+    /// The ready ones of this rank that can be taken off the device, if they have it one at a time: while somebody goes before them, so that he need not wait for a round of theirs. Not
+    /// where some group runs on several devices at once or on none.
+    pub(crate) fn alternating(&self, id: DeviceId, rank: i64) -> Option<impl Iterator<Item = GroupId> + '_> {
+        let ready = self.equals.ready(id, rank)?;
+        let device = self.tables.devices.get(&id).filter(|device| device.spanning.is_empty())?;
+        let &(Reverse(most), _) = device.active.first()?;
+        (self.policy.goes_by_priority_alone() && self.goes_before(most, rank)).then_some(ready)
+    }
+
+    /// The rank of the first of those who run.
+    pub(crate) fn top_of(&self, run: &Running, id: DeviceId) -> Option<i64> {
+        let &group = run.named().first()?;
+        match self.tables.unit(group, id)?.place {
+            Place::Ready(rank) => Some(rank),
+            Place::Idle(_) | Place::Nowhere => None,
+        }
+    }
+
     /// Whether somebody of those who contend for a device goes before another one.
     pub fn is_ordered(&self, device: DeviceId) -> bool {
         let active = self.tables.devices.get(&device).map(|device| &device.active);
         let most_and_least = active.and_then(|active| active.first().zip(active.last()));
         most_and_least
             .is_some_and(|(&(Reverse(most), _), &(Reverse(least), _))| self.goes_before(most, least))
-    }
-
-    /// See [`crate::policy::Policy::shares`].
-    pub fn shares(&self, device: DeviceId) -> Vec<(GroupId, u32)> {
-        self.policy.shares(device)
-    }
-
-    /// See [`crate::policy::Policy::leaves_shares`].
-    pub fn leaves_shares(&self) -> bool {
-        self.policy.leaves_shares()
     }
 
     /// The clients of a group that have queues on the device.
@@ -139,6 +171,10 @@ impl Scheduler {
         let now_leading = device.leaders;
         if now_leading == leaders {
             return;
+        }
+        // Whether equals take turns depends on whether somebody goes before them.
+        if !self.equals.is_empty() {
+            self.changes.devices.insert(id);
         }
         if self.policy.is_machine_wide() {
             for (&id, device) in &self.tables.devices {

@@ -28,7 +28,7 @@ impl Scheduler {
             }
             // Most of the time nothing else hangs together with it.
             if !is_machine_wide && self.spanning_on(first).next().is_none() {
-                self.policy.on_time(first, now);
+                self.pass_time(first, now);
                 let decision = self.ask(first, &BTreeSet::new(), now);
                 let somebody_waits = self.leaves_waiting(first, &decision);
                 self.adopt(first, decision, somebody_waits, now);
@@ -38,7 +38,7 @@ impl Scheduler {
                 true => self.tables.devices.keys().copied().collect(),
                 false => self.hanging_together(first),
             };
-            together.iter().for_each(|&device| self.policy.on_time(device, now));
+            together.iter().for_each(|&device| self.pass_time(device, now));
             let decisions = self.ask_together(&together, now);
             let somewhere = is_machine_wide && decisions.iter().any(|(&id, d)| self.leaves_waiting(id, d));
             for (device, decision) in decisions {
@@ -111,10 +111,25 @@ impl Scheduler {
                 true => self.tables.devices.values().filter_map(|device| device.top(without)).max(),
                 false => device.top(without),
             };
-            self.policy.decide(&DeviceView::new(id, &device.ready, without, top), now, &mut decision);
-            decision.run.settle(&device.ready, without);
+            let view = DeviceView::new(id, &device.ready, without, top);
+            self.policy.decide(&view, now, &mut decision);
+            match decision.run.rule().and_then(|rank| Some((rank, self.alternating(id, rank)?))) {
+                None => decision.run.settle(&device.ready, without),
+                Some((rank, equals)) => {
+                    let one = self.equals.decide(&view, rank, now);
+                    let others = equals.filter(|group| !one.run.named().contains(group));
+                    let left_out = others.chain(without.iter().copied()).collect();
+                    decision.run.settle(&device.ready, &left_out);
+                    decision.again = decision.again.into_iter().chain(one.again).min();
+                }
+            }
         }
         decision
+    }
+
+    fn pass_time(&mut self, id: DeviceId, now: Time) {
+        self.policy.on_time(id, now);
+        self.equals.on_time(id, now);
     }
 
     /// Whether somebody is ready on the device and does not run by this decision.
@@ -134,8 +149,12 @@ impl Scheduler {
 
     /// Makes the decision the one in force and marks the groups and units that it changes something for.
     fn adopt(&mut self, id: DeviceId, decision: Decision, somebody_waits: bool, now: Time) {
-        let Some(device) = self.tables.devices.get_mut(&id) else { return };
         self.policy.on_decision(id, &decision, now);
+        let rank = self.top_of(&decision.run, id);
+        if let Some(rank) = rank.filter(|&rank| self.alternating(id, rank).is_some()) {
+            self.equals.on_decision(id, rank, &decision.run, now);
+        }
+        let Some(device) = self.tables.devices.get_mut(&id) else { return };
         let Decision { run, held_idle, again } = decision;
         self.changes.groups.extend(run.in_one_only(&device.running, &device.ready));
         device.running = run;

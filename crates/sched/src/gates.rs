@@ -63,7 +63,8 @@ impl Scheduler {
 
             let is_ready = matches!(unit.place, Place::Ready(_));
             let is_open = !closed && is_ready;
-            if is_open || !is_ready || !takes_turns {
+            // Who can be taken off the device at any moment is, with what it has in flight.
+            if is_open || !is_ready || !takes_turns || unit.is_interruptible {
                 if !unit.in_flight.is_empty() {
                     unit.in_flight.clear();
                 }
@@ -89,6 +90,7 @@ impl Scheduler {
                     (seen.running_since, seen.ran) = (unit.running_since, unit.ran);
                 }
                 self.policy.on_run(device_id, group_id, run, now);
+                self.equals.on_run(device_id, group_id, run, now);
             }
 
             let is_awaited = || {
@@ -153,6 +155,7 @@ impl Scheduler {
             self.timers.clear(Timer::Lapsed(id, device_id));
             self.timers.clear(Timer::InFlight(id, device_id));
             self.policy.on_leave(device_id, id);
+            self.equals.on_leave(device_id, id);
             if let Some(device) = self.tables.devices.get_mut(&device_id) {
                 device.units = device.units.saturating_sub(1);
                 if device.units == 0 {

@@ -35,6 +35,6 @@ mod state;
 mod timers;
 mod weights;
 
-pub use contention::Contender;
+pub use contention::{Contender, Turn};
 pub use policy::{POLICIES, Policy, PolicyInfo, PolicyKind};
 pub use scheduler::{QueueView, Scheduler, Settings};

@@ -14,16 +14,22 @@ impl Scheduler {
     pub(crate) fn place(&mut self, id: GroupId, now: Time) {
         let Some(group) = self.tables.groups.get_mut(&id) else { return };
         group.urgent = group.units.values().filter_map(|unit| unit.ready_priority()).max();
+        let mut clients =
+            group.clients.iter().filter_map(|client| self.tables.clients.get(client)).peekable();
+        let is_interruptible =
+            clients.peek().is_some() && clients.all(|is| is.queues.is_empty() || is.facts.is_interruptible);
         let mut changed = false;
         for (device_id, unit) in group.units.iter_mut() {
             let device = self.tables.devices.entry(device_id).or_default();
             let place = place_of(unit, group.urgent);
+            unit.is_interruptible = is_interruptible;
             if place != unit.place {
                 if leave(device, id, unit.place) {
                     changed = true;
                     self.changes.devices.insert(device_id);
                     if !matches!(place, Place::Ready(_)) {
                         self.policy.on_idle(device_id, id, now);
+                        self.equals.on_idle(device_id, id, now);
                     }
                 }
                 if unit.place == Place::Nowhere && self.policy.is_machine_wide() {
@@ -39,23 +45,13 @@ impl Scheduler {
                 unit.ready_since.get_or_insert(now);
                 let top = unit.ready.first().and_then(|(_, queue)| self.tables.queues.get(queue));
                 let process = unit.process().filter(|_| !self.is_of_one_process).unwrap_or(ClientId(0));
-                let mut clients = unit.gates.iter().filter(|(_, gate)| gate.queues > 0);
-                let has_slices = clients.all(|(client, _)| {
-                    self.tables.clients.get(&client).is_some_and(|client| client.facts.has_slices)
-                });
-                let seen = view(
-                    id,
-                    process,
-                    unit,
-                    has_slices,
-                    priority,
-                    top.map_or_else(Hints::default, |queue| queue.hints),
-                    now,
-                );
+                let hints = top.map_or_else(Hints::default, |queue| queue.hints);
+                let seen = view(id, process, unit, priority, hints, now);
                 let before = device.ready.insert((Reverse(priority), id), seen.clone());
                 if before.as_ref() != Some(&seen) {
                     changed = true;
                     self.policy.on_ready(device_id, &seen, now);
+                    self.equals.on_ready(device_id, &seen, now);
                 }
             } else {
                 unit.ready_since = None;
@@ -109,19 +105,11 @@ fn leave(device: &mut Device, id: GroupId, place: Place) -> bool {
     }
 }
 
-fn view(
-    group: GroupId,
-    process: ClientId,
-    unit: &UnitState,
-    has_slices: bool,
-    priority: i64,
-    hints: Hints,
-    now: Time,
-) -> Unit {
+fn view(group: GroupId, process: ClientId, unit: &UnitState, priority: i64, hints: Hints, now: Time) -> Unit {
     Unit {
         group,
         process,
-        has_slices,
+        is_interruptible: unit.is_interruptible,
         priority,
         hints,
         weight: unit.weight(),

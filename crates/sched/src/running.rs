@@ -34,6 +34,11 @@ impl Running {
         self.all_of = Some(priority);
     }
 
+    /// The priority of which all run.
+    pub(crate) fn rule(&self) -> Option<i64> {
+        self.all_of
+    }
+
     /// Those that were named; in the decision that comes true, by number.
     pub fn named(&self) -> &[GroupId] {
         &self.named
@@ -146,7 +151,7 @@ mod tests {
                 priority,
                 hints: Hints::default(),
                 weight: 0,
-                has_slices: false,
+                is_interruptible: false,
                 ready_since: Time::ZERO,
                 running_since: None,
                 ran: Duration::ZERO,

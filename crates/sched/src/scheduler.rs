@@ -5,7 +5,7 @@
 //! may have died while its event was under way.
 
 use crate::marks::Marks;
-use crate::policy::{Policy, PolicyKind, Run};
+use crate::policy::{Equals, Policy, PolicyKind, Run};
 use crate::state::{GivenTo, Queue, Tables, Verdict};
 use crate::timers::{Timer, Timers};
 use std::collections::BTreeMap;
@@ -62,6 +62,8 @@ impl Settings {
 pub struct Scheduler {
     kind: Option<PolicyKind>,
     pub(crate) policy: Box<dyn Policy>,
+    /// Told what the policy is told of those who can be taken off their devices.
+    pub(crate) equals: Equals,
     pub(crate) settings: Settings,
     pub(crate) tables: Tables,
     pub(crate) timers: Timers,
@@ -118,6 +120,7 @@ impl Scheduler {
         Scheduler {
             kind: None,
             policy,
+            equals: Equals::default(),
             settings,
             tables: Tables::default(),
             timers: Timers::default(),
@@ -254,10 +257,14 @@ impl Scheduler {
         let now = self.advance(now);
         self.policy = policy;
         self.kind = None;
+        self.equals = Equals::default();
         self.rank_all(now);
         let devices: BTreeMap<_, _> = self.tables.devices.iter().collect();
         for (&id, device) in devices {
-            device.ready.values().for_each(|unit| self.policy.on_ready(id, unit, now));
+            for unit in device.ready.values() {
+                self.policy.on_ready(id, unit, now);
+                self.equals.on_ready(id, unit, now);
+            }
         }
         let mut running: Vec<_> = (self.tables.groups.iter())
             .flat_map(|(&group, state)| state.units.iter().map(move |(device, unit)| (device, group, unit)))

@@ -125,6 +125,8 @@ pub(crate) struct UnitState {
     pub(crate) closed: bool,
     /// Queues that may have work on the device although nothing more may be launched, and for which the policy keeps the run open.
     pub(crate) in_flight: BTreeSet<QueueId>,
+    /// All that its group has on any device can be taken off it at any moment.
+    pub(crate) is_interruptible: bool,
     /// As of the last decision: it runs only because of those.
     pub(crate) is_draining: bool,
     pub(crate) ready_since: Option<Time>,

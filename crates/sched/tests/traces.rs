@@ -282,7 +282,7 @@ fn read_fact(text: &str) -> Result<Fact> {
     match name {
         "cpu" => Ok(Fact::CpuPriority(value)),
         "window" => Ok(Fact::ActiveWindow(value != 0)),
-        "slices" => Ok(Fact::Slices(value != 0)),
+        "interruptible" => Ok(Fact::Interruptible(value != 0)),
         _ => Err(format!("no fact {name}")),
     }
 }

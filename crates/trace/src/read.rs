@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
                 priority.map(Fact::CpuPriority).map_err(|_| self.bad(format!("{value} is no CPU priority")))
             }
             kind::ACTIVE_WINDOW => self.yes_or_no().map(Fact::ActiveWindow),
-            kind::SLICES => self.yes_or_no().map(Fact::Slices),
+            kind::INTERRUPTIBLE => self.yes_or_no().map(Fact::Interruptible),
             other => Err(self.bad(format!("{other} is no fact"))),
         }
     }

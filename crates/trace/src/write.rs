@@ -49,7 +49,7 @@ pub(crate) mod kind {
 
     pub(crate) const CPU_PRIORITY: u8 = 1;
     pub(crate) const ACTIVE_WINDOW: u8 = 2;
-    pub(crate) const SLICES: u8 = 3;
+    pub(crate) const INTERRUPTIBLE: u8 = 3;
 }
 
 impl Writer {
@@ -152,8 +152,8 @@ impl Writer {
                         out.push(kind::ACTIVE_WINDOW);
                         out.push(u8::from(value));
                     }
-                    Fact::Slices(value) => {
-                        out.push(kind::SLICES);
+                    Fact::Interruptible(value) => {
+                        out.push(kind::INTERRUPTIBLE);
                         out.push(u8::from(value));
                     }
                 }

@@ -19,7 +19,7 @@ fn event() -> impl Strategy<Value = Event> {
     let fact = prop_oneof![
         any::<i16>().prop_map(Fact::CpuPriority),
         any::<bool>().prop_map(Fact::ActiveWindow),
-        any::<bool>().prop_map(Fact::Slices)
+        any::<bool>().prop_map(Fact::Interruptible)
     ];
     prop_oneof![
         (client.clone(), any::<u32>())

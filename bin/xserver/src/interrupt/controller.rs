@@ -87,8 +87,6 @@ enum Step {
     MakeInterruptible,
     Shorten,
     Share,
-    /// Turns of so many µs.
-    Slice(u32),
     Ask,
     Lengthen,
     Restore,
@@ -291,7 +289,6 @@ impl Seat {
             (from, to) if from == to => None,
             (_, Turns::Short) => Some(Step::Shorten),
             (_, Turns::Shared) => Some(Step::Share),
-            (_, Turns::Slice(micros)) => Some(Step::Slice(micros)),
             (_, Turns::Plain) => Some(Step::Restore),
             (_, Turns::Long) => Some(Step::Lengthen),
         }
@@ -334,12 +331,7 @@ impl Seat {
             }
             (
                 outcome,
-                Step::Hold
-                | Step::MakeInterruptible
-                | Step::Shorten
-                | Step::Share
-                | Step::Slice(_)
-                | Step::Lengthen,
+                Step::Hold | Step::MakeInterruptible | Step::Shorten | Step::Share | Step::Lengthen,
             ) => {
                 // What is refused may have had its effect all the same, and is undone as if it had.
                 match step {
@@ -347,7 +339,6 @@ impl Seat {
                     Step::MakeInterruptible => self.done.is_interruptible = true,
                     Step::Shorten => self.done.turns = Turns::Short,
                     Step::Share => self.done.turns = Turns::Shared,
-                    Step::Slice(micros) => self.done.turns = Turns::Slice(micros),
                     _ => self.done.turns = Turns::Long,
                 }
                 outcome.err().into_iter().for_each(|why| self.refuse(why));
@@ -386,16 +377,13 @@ impl Call {
             Step::MakeInterruptible => lever.set_interruptible(true),
             Step::Shorten => lever.set_turns(SHORT),
             Step::Share => self.plain.map_or(Ok(()), |plain| lever.set_turns(plain)),
-            Step::Slice(micros) => lever.set_turns(Duration::from_micros(micros.into())),
             Step::Lengthen => lever.set_turns(LONG),
             Step::Restore => self.restore(),
             Step::LetGo | Step::Release => let_go(lever.as_ref()),
             Step::Forget => Ok(()),
         };
-        if matches!(
-            self.step,
-            Step::Hold | Step::MakeInterruptible | Step::Shorten | Step::Slice(_) | Step::Lengthen
-        ) && !self.owner.is_ours()
+        if matches!(self.step, Step::Hold | Step::MakeInterruptible | Step::Shorten | Step::Lengthen)
+            && !self.owner.is_ours()
         {
             // It has parted meanwhile, perhaps because this process was frozen in between, and has let its group go before this call.
             let _gone_if_it_fails = let_go(lever.as_ref());
@@ -405,7 +393,7 @@ impl Call {
             // The same, and it has not parted: this is done again, if it is still desired. (`Seat::look` finds that it is not done.)
             let _gone_if_it_fails = match self.step {
                 Step::Hold => let_go(lever.as_ref()),
-                Step::Shorten | Step::Share | Step::Slice(_) | Step::Lengthen => {
+                Step::Shorten | Step::Share | Step::Lengthen => {
                     self.plain.map_or(Ok(()), |plain| lever.set_turns(plain))
                 }
                 _ => Ok(()),

@@ -6,15 +6,15 @@
 //! - Those who run side by side, because nobody of them goes before another, have turns as the driver made them: with shorter ones the device would do nothing but
 //!   switch, with longer ones each would wait for the other's bursts.
 //! - While the urgent one runs, who yields to it is *off* altogether if turns do not suffice: see [`Member::needs_off`].
+//! - Who waits for its turn, of the scheduler's, is off ([`Turn`]): one of those who take turns is on the device at a time, and need share it with none of them.
 //!
-//! Who is off is held back by its gate too (Level 1), so that the longest suspension is the scheduler's; [`Off`] bounds it once more. Those who take turns by policy
-//! go before nobody (`Scheduler::goes_before`); where the policy leaves shares to the device ([`Member::weight`]), turns are as long as these say.
+//! Who is off is held back by its gate too (Level 1), so that the longest suspension is the scheduler's; [`Off`] bounds it once more.
 
 use super::bursts::Burst;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use xsched_core::Time;
-use xsched_sched::Contender;
+use xsched_sched::{Contender, Turn};
 
 /// How long the turns of a channel group are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +23,6 @@ pub(crate) enum Turns {
     Short,
     /// As the driver made them, but ended in the middle of a kernel.
     Shared,
-    /// So many µs, and ended in the middle of a kernel: a share of the device.
-    Slice(u32),
     /// As the driver made them.
     #[default]
     Plain,
@@ -35,7 +33,7 @@ pub(crate) enum Turns {
 impl Turns {
     /// Whether they end in the middle of a kernel.
     pub(crate) fn is_interruptible(self) -> bool {
-        matches!(self, Turns::Short | Turns::Shared | Turns::Slice(_))
+        matches!(self, Turns::Short | Turns::Shared)
     }
 }
 
@@ -62,26 +60,29 @@ pub(crate) struct Member {
     pub(crate) parts: usize,
     /// It wants the device, or did a moment ago. Who is idle for longer shares nothing with his equals.
     pub(crate) is_busy: bool,
-    /// Its part of the device, against those of others, if the device is to make its turns by that.
-    pub(crate) weight: Option<u32>,
 }
 
 /// What each of the members should be like, in their order.
 pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool) -> Vec<Desired> {
-    let mut equals: BTreeMap<i64, usize> = BTreeMap::new();
+    // Those of each priority who may be on the device at the same time, and whether one of those who take turns is.
+    let mut equals: BTreeMap<i64, (usize, bool)> = BTreeMap::new();
     for member in members.iter().filter(|member| member.is_busy) {
-        *equals.entry(member.is.priority).or_default() += member.parts.max(1);
+        let (beside, in_turn) = equals.entry(member.is.priority).or_default();
+        match member.is.turn {
+            Turn::None => *beside += member.parts.max(1),
+            Turn::Has | Turn::Waits => *in_turn = true,
+        }
     }
     let is_alone = |member: &Member| {
-        let all = equals.get(&member.is.priority).copied().unwrap_or(0);
-        let others = if member.is_busy { all - member.parts.max(1) } else { all };
+        let (beside, in_turn) = equals.get(&member.is.priority).copied().unwrap_or_default();
+        let others = match member.is.turn {
+            Turn::None if member.is_busy => beside - member.parts.max(1) + usize::from(in_turn),
+            Turn::None => beside + usize::from(in_turn),
+            Turn::Has | Turn::Waits => beside,
+        };
         others == 0 && member.parts <= 1
     };
-    let weights: Vec<u32> = members.iter().filter_map(|member| member.weight).collect();
-    let turns = |member: &Member| match member.weight.filter(|_| weights.len() > 1) {
-        Some(weight) => Turns::Slice(slice(weight, &weights)),
-        None => member.turns(is_alone(member)),
-    };
+    let turns = |member: &Member| member.turns(is_alone(member));
     // The most urgent one that runs and has others off, if these have turns like that.
     let needy = |others: Turns| {
         let needy = members.iter().filter(|member| member.runs() && member.needs_off(turns(member), others));
@@ -94,25 +95,11 @@ pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool
         let is_off = member.is.is_held
             && member.is.is_ready
             && member.is_whole
-            && needy.is_some_and(|needy| goes_before(needy, member.is.priority));
+            && (member.is.turn == Turn::Waits
+                || needy.is_some_and(|needy| goes_before(needy, member.is.priority)));
         Desired { turns, is_off }
     });
     desired.collect()
-}
-
-/// How many µs a turn by this weight is, among those by all of these. To change hands costs a device that is full some 250 µs, so turns are 15 ms at an average, and none is shorter
-/// than 2.5 ms; all together are 200 ms at most.
-fn slice(weight: u32, all: &[u32]) -> u32 {
-    const EACH: u64 = 15_000;
-    const LEAST: u64 = 2_500;
-    const MOST: u64 = 200_000;
-    /// A change of less is not worth a call.
-    const STEP: u64 = 100;
-    let sum = all.iter().copied().map(u64::from).sum::<u64>().max(1);
-    let least = all.iter().copied().min().map_or(1, u64::from).max(1);
-    let round = (EACH * all.len() as u64).max(LEAST * sum / least).min(MOST);
-    let slice = round * u64::from(weight) / sum;
-    u32::try_from((slice / STEP).max(1) * STEP).unwrap_or(u32::MAX)
 }
 
 impl Member {
@@ -126,8 +113,21 @@ impl Member {
             (true, _, true) => Turns::Short,
             (true, _, false) => Turns::Shared,
             (false, true, true) => Turns::Long,
+            // What it has on the device is to end with its turn.
+            (false, _, _) if self.is.turn != Turn::None => Turns::Shared,
             (false, _, _) => Turns::Plain,
         }
+    }
+
+    /// Whether all that it has on the device can be taken off it at any moment, if it is like this.
+    pub(crate) fn is_at_hand(&self, like: Desired) -> bool {
+        like.is_off
+            || match like.turns {
+                Turns::Short => true,
+                // In turns of the scheduler's; who yields could hold an urgent one up in those of the driver's.
+                Turns::Shared => self.is.turn == Turn::Has && !self.is.yields,
+                Turns::Plain | Turns::Long => false,
+            }
     }
 
     /// Whether those who yield to it are to be off while it runs. For bursts without gaps it suffices that its turns are long and theirs short; where
@@ -180,16 +180,9 @@ mod tests {
 
     fn member(priority: i64, yields: bool, leads: bool) -> Member {
         let group = GroupId(u32::try_from(priority).unwrap());
-        let is = Contender { group, priority, is_ready: true, is_held: yields, yields, leads };
-        Member {
-            is,
-            burst: Burst::Short,
-            is_whole: true,
-            has_turns: true,
-            parts: 1,
-            is_busy: true,
-            weight: None,
-        }
+        let is =
+            Contender { group, priority, is_ready: true, is_held: yields, yields, leads, turn: Turn::None };
+        Member { is, burst: Burst::Short, is_whole: true, has_turns: true, parts: 1, is_busy: true }
     }
 
     fn by_priority(members: &[Member]) -> Vec<Desired> {
@@ -302,30 +295,52 @@ mod tests {
         assert_eq!(by_priority(&all[2..]), [on(Turns::Long), on(Turns::Short), on(Turns::Short)]);
     }
 
-    #[test]
-    fn shares_are_turns_by_weight_that_are_long_enough_and_those_without_one_have_the_drivers() {
-        let share = |weight| Member { weight: Some(weight), ..member(0, false, false) };
-        let turns = |weights: &[u32]| -> Vec<u32> {
-            let members: Vec<Member> = weights.iter().map(|weight| share(*weight)).collect();
-            let micros = |desired: Desired| match desired.turns {
-                Turns::Slice(micros) => micros,
-                other => panic!("{other:?}"),
-            };
-            desired(&members, |_, _| false).into_iter().map(micros).collect()
-        };
-        assert_eq!(turns(&[7500, 2500]), [22_500, 7_500]);
-        assert_eq!(turns(&[5000, 3000, 2000]), [22_500, 13_500, 9_000]);
-        assert_eq!(turns(&[10_000, 10_000]), [15_000, 15_000]);
-        assert_eq!(turns(&[9800, 200]), [122_500, 2_500], "the shortest is long enough");
-        assert_eq!(turns(&[6300, 100]), [157_500, 2_500], "the longest that there is");
-        assert!(turns(&[10_000; 8]).into_iter().all(|turn| turn == 15_000));
-        let idle = Member { is_busy: false, ..member(0, false, false) };
-        assert_eq!(by_priority(&[share(1), share(1), idle])[2], on(Turns::Plain));
-        assert_eq!(by_priority(&[share(1), idle]), [on(Turns::Plain); 2], "nobody shares with it");
+    fn in_turn(member: Member, turn: Turn) -> Member {
+        Member {
+            is: Contender { turn, is_held: turn == Turn::Waits || member.is.is_held, ..member.is },
+            ..member
+        }
     }
 
     #[test]
-    fn those_who_take_turns_by_policy_are_never_off() {
+    fn of_equals_who_take_turns_one_is_on_the_device_with_short_turns_also_while_the_urgent_one_runs() {
+        let greedy = member(0, true, false);
+        let urgent = member(1, false, true);
+        let [has, waits] = [Turn::Has, Turn::Waits].map(|turn| in_turn(greedy, turn));
+        assert_eq!(by_priority(&[urgent, has, waits, waits]), [on(Turns::Long), on(Turns::Short), OFF, OFF]);
+        let mut between = has;
+        between.is.is_held = false;
+        let mut resting = urgent;
+        resting.is.is_ready = false;
+        assert_eq!(by_priority(&[resting, between, waits]), [on(Turns::Long), on(Turns::Short), OFF]);
+        let eager = Member { burst: Burst::Eager, ..urgent };
+        assert_eq!(by_priority(&[eager, has, waits]), [on(Turns::Long), OFF, OFF]);
+        // Beside one who cannot be taken off, turns are the driver's: with shorter ones the device would do nothing but switch.
+        let beside = Member { is_whole: false, ..greedy };
+        let shared = Desired { turns: Turns::Shared, is_off: true };
+        let all = by_priority(&[urgent, beside, has, waits]);
+        assert_eq!(all[1..], [on(Turns::Shared), on(Turns::Shared), shared]);
+        let idle = Member { is: Contender { is_ready: false, ..waits.is }, ..waits };
+        assert_eq!(
+            by_priority(&[urgent, has, idle])[1..],
+            [on(Turns::Short); 2],
+            "who is idle need not be off"
+        );
+        let parted = Member { is_whole: false, ..waits };
+        assert_eq!(by_priority(&[urgent, has, parted])[2], on(Turns::Short), "as a whole or not at all");
+    }
+
+    #[test]
+    fn who_waits_for_its_turn_by_policy_is_off_and_all_can_be_interrupted() {
+        let [has, waits] = [Turn::Has, Turn::Waits].map(|turn| in_turn(member(0, false, false), turn));
+        let off = Desired { turns: Turns::Shared, is_off: true };
+        assert_eq!(desired(&[has, waits, waits], |_, _| false), [on(Turns::Shared), off, off]);
+        let due = Member { is: Contender { is_held: false, ..waits.is }, ..waits };
+        assert_eq!(desired(&[has, due], |_, _| false)[1], on(Turns::Shared), "it has its due");
+    }
+
+    #[test]
+    fn those_who_take_turns_by_policy_and_cannot_be_taken_off_are_never_off() {
         let members = [Member { burst: Burst::Eager, ..member(1, false, false) }, member(0, false, false)];
         assert_eq!(desired(&members, |_, _| false), [on(Turns::Plain); 2]);
     }

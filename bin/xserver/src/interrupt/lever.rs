@@ -101,6 +101,7 @@ pub(super) mod fake {
         done: Mutex<Vec<&'static str>>,
         /// How long its turns were made last.
         pub(crate) turns: Mutex<Duration>,
+        is_off: AtomicBool,
         /// The call that does not return as long as this is set, and whether somebody is in it.
         frozen: Mutex<(Option<&'static str>, bool)>,
         thaw: Condvar,
@@ -125,6 +126,11 @@ pub(super) mod fake {
         /// What was done since this was asked last.
         pub(crate) fn take(&self) -> Vec<&'static str> {
             std::mem::take(&mut *self.done.lock().unwrap())
+        }
+
+        /// Whether it was stopped last, and not let go.
+        pub(crate) fn is_off(&self) -> bool {
+            self.is_off.load(Ordering::SeqCst)
         }
 
         /// This call does not come to its end.
@@ -162,10 +168,12 @@ pub(super) mod fake {
         }
 
         fn hold(&self) -> Result<(), String> {
+            self.is_off.store(true, Ordering::SeqCst);
             self.call("hold")
         }
 
         fn release(&self) -> Result<(), String> {
+            self.is_off.store(false, Ordering::SeqCst);
             self.call("release")
         }
     }

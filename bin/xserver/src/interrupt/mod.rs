@@ -17,7 +17,7 @@ use crate::guests::Guests;
 use crate::links;
 use bursts::Bursts;
 use controllers::{Controllers, Place};
-use desired::{Desired, Member, Off, Turns, desired};
+use desired::{Desired, Member, Off, desired};
 use lever::Owner;
 
 pub(crate) use lever::Condition;
@@ -48,11 +48,10 @@ pub(crate) struct Interrupts {
     vigils: Vigils,
     /// Those whose launches can be taken off the device at any moment, and so need not be few.
     deep: BTreeSet<(ClientId, DeviceId)>,
-    /// Weights by which devices make turns, as the policy said last.
-    weights: BTreeMap<(DeviceId, GroupId), u32>,
-    /// Processes of which the scheduler was told that their devices can make their turns.
-    sliced: BTreeSet<ClientId>,
-    makes_shares: bool,
+    /// Processes of which the scheduler was told that they can be taken off their devices.
+    interruptible: BTreeSet<ClientId>,
+    /// What that depends on may have changed.
+    is_to_tell: bool,
     /// When to look at a device again, although nothing happens.
     due: BTreeMap<DeviceId, Time>,
 }
@@ -73,11 +72,6 @@ struct Lent {
 }
 
 impl Interrupts {
-    /// One that has shares made by the device, or not.
-    pub(crate) fn new(makes_shares: bool) -> Interrupts {
-        Interrupts { makes_shares, ..Interrupts::default() }
-    }
-
     /// A guest lends something in place of what it lent before. An error says what is wrong with the guest.
     pub(crate) fn lend(
         &mut self,
@@ -124,6 +118,7 @@ impl Interrupts {
         let levers: Vec<Lent> = levers.into_iter().filter_map(adopt).collect();
         let lent = levers.iter().map(|lent| (lent.device.clone(), Arc::clone(&lent.condition))).collect();
         self.loans.insert(client, Loan { levers, allowance });
+        self.is_to_tell = true;
         guests.touched.extend(guests.devices_of(client).into_iter().map(|(_, device)| device));
         guests.table.entry(client).and_modify(|guest| guest.lent = lent);
     }
@@ -134,18 +129,17 @@ impl Interrupts {
             self.controllers.give_up(client.0);
             self.vigils.forget(client);
             self.deep.retain(|(deep, _)| *deep != client);
-            self.sliced.remove(&client);
+            self.interruptible.remove(&client);
         }
     }
 
     /// After each turn of the scheduler: has done what follows from it. Answers when to come again at the latest.
     pub(crate) fn follow(&mut self, guests: &mut Guests, now: Time) -> Option<Time> {
         let mut touched = std::mem::take(&mut guests.touched);
-        let is_touched = !touched.is_empty();
         let over = self.vigils.pass(now);
+        // What it is told now it decides about in the next turn.
+        let is_news = std::mem::take(&mut self.is_to_tell) && self.tell(guests, now);
         if self.loans.values().all(|loan| loan.levers.is_empty()) {
-            self.weights.clear();
-            let is_news = is_touched && self.tell_slices(guests, now);
             self.bursts.clear();
             self.off.clear();
             self.wanted.clear();
@@ -162,8 +156,7 @@ impl Interrupts {
                 None => self.due.remove(&device),
             };
         }
-        // What it is told now it decides about in the next turn.
-        let again = (is_touched && self.tell_slices(guests, now)).then_some(now);
+        let again = is_news.then_some(now);
         self.due.values().chain(&over).chain(&again).min().copied()
     }
 
@@ -184,8 +177,9 @@ impl Interrupts {
     }
 
     /// Has everything looked at by the next [`Interrupts::follow`]: a driver may have answered meanwhile.
-    pub(crate) fn refresh(&self, guests: &mut Guests) {
+    pub(crate) fn refresh(&mut self, guests: &mut Guests) {
         if !self.loans.is_empty() {
+            self.is_to_tell = true;
             guests.touched.extend(guests.scheduler.devices());
         }
     }
@@ -198,8 +192,6 @@ impl Interrupts {
         self.bursts.retain(|at, _| !is_over(at));
         self.off.retain(|at, _| !is_over(at));
         self.wanted.retain(|at, _| !is_over(at));
-        self.weights.retain(|at, _| !is_over(at));
-        self.take_weights(guests, device, &contenders);
         let mut due = None;
         let mut wake = |at: Option<Time>| due = due.into_iter().chain(at).min();
         let members: Vec<Member> = contenders
@@ -215,10 +207,6 @@ impl Interrupts {
                 let until =
                     self.wanted.get(&at).map(|(wanted, _)| *wanted + MOMENT).filter(|until| *until > now);
                 wake(until.filter(|_| !is.is_ready));
-                // Who rests for a moment keeps its part: a call for each moment would cost more than its turns, in which nothing runs.
-                if until.is_none() {
-                    self.weights.remove(&at);
-                }
                 Member {
                     is,
                     burst,
@@ -226,19 +214,18 @@ impl Interrupts {
                     has_turns: Self::has_all(guests, is.group, device),
                     parts: parts(guests, is.group, device),
                     is_busy: until.is_some(),
-                    weight: self.weights.get(&at).copied(),
                 }
             })
             .collect();
         let settings = guests.scheduler.settings();
         let bounds = (settings.max_suspend, settings.grant);
-        let mut wishes: BTreeMap<GroupId, Desired> = BTreeMap::new();
+        let mut wishes: BTreeMap<GroupId, (Desired, bool)> = BTreeMap::new();
         let wanted = desired(&members, |one, other| guests.scheduler.goes_before(one, other));
         for (member, mut wish) in members.iter().zip(wanted) {
             let off = self.off.entry((device, member.is.group)).or_default();
             wish.is_off = off.admit(wish.is_off, bounds, now);
             wake(off.due(bounds.0));
-            wishes.insert(member.is.group, wish);
+            wishes.insert(member.is.group, (wish, member.is_at_hand(wish)));
         }
         let levers = self.loans.iter().flat_map(|(&client, loan)| {
             let guest = guests.table.get(&client);
@@ -248,26 +235,21 @@ impl Interrupts {
             loan.levers.iter().filter(is_here).map(move |lent| (client, lent.place, wish))
         });
         let levers: Vec<_> = levers.collect();
-        for &(client, _, wish) in &levers {
+        for &(client, _, (wish, _)) in &levers {
             self.vigils.note(client, device, wish.is_off, now);
         }
-        self.deepen(guests, device, &levers);
-        self.controllers.want(levers.into_iter().map(|(_, place, wish)| (place, wish)));
+        let at_hand = levers.iter().filter(|(.., (_, is_at_hand))| *is_at_hand).map(|(client, ..)| *client);
+        self.deepen(guests, device, at_hand.collect());
+        self.controllers.want(levers.into_iter().map(|(_, place, (wish, _))| (place, wish)));
         due
     }
 
     /// Who can be interrupted at any moment, by turns that end at once or by being off, need not be kept short of work: it loses the device all the same, and has
     /// work there when it gets it back. If control of it is lost, it is as anybody else again.
-    fn deepen(&mut self, guests: &mut Guests, device: DeviceId, levers: &[(ClientId, Place, Desired)]) {
-        let is_at_hand = |client, wish: Desired| {
-            let is_usable = guests.table.get(&client).is_some_and(|guest| guest.is_interruptible(device));
-            is_usable && (wish.is_off || matches!(wish.turns, Turns::Short | Turns::Slice(_)))
-        };
-        let deep: BTreeSet<ClientId> = levers
-            .iter()
-            .filter(|(client, _, wish)| is_at_hand(*client, *wish))
-            .map(|(client, ..)| *client)
-            .collect();
+    fn deepen(&mut self, guests: &mut Guests, device: DeviceId, at_hand: BTreeSet<ClientId>) {
+        let is_usable =
+            |client: &ClientId| guests.table.get(client).is_some_and(|guest| guest.is_interruptible(device));
+        let deep: BTreeSet<ClientId> = at_hand.into_iter().filter(is_usable).collect();
         let before: BTreeSet<ClientId> =
             self.deep.iter().filter(|(_, on)| *on == device).map(|(client, _)| *client).collect();
         for &client in before.difference(&deep) {
@@ -280,42 +262,19 @@ impl Interrupts {
         }
     }
 
-    /// The weights by which the device makes turns, as far as the policy leaves shares to it.
-    fn take_weights(&mut self, guests: &Guests, device: DeviceId, contenders: &[Contender]) {
-        let shares = guests.scheduler.shares(device);
-        // Of one who is ready alone nobody says anything, and the others may be back in a moment.
-        let is_alone = contenders.iter().filter(|is| is.is_ready).count() < 2;
-        if !guests.scheduler.leaves_shares() || shares.is_empty() && !is_alone {
-            self.weights.retain(|(on, _), _| *on != device);
-        }
-        self.weights.extend(shares.into_iter().map(|(group, weight)| ((device, group), weight)));
-    }
-
-    /// Tells the scheduler whose turns their devices can make, if that may matter and is news. Answers whether it was.
-    fn tell_slices(&mut self, guests: &mut Guests, now: Time) -> bool {
-        if !self.makes_shares {
-            return false;
-        }
-        let matters = guests.scheduler.leaves_shares();
-        let can = |client: &ClientId| {
+    /// Tells the scheduler who can be taken off its devices, if that is news. Answers whether it was.
+    fn tell(&mut self, guests: &mut Guests, now: Time) -> bool {
+        let is_so = |client: &ClientId| {
             let mut devices = guests.devices_of(*client).into_iter().map(|(_, device)| device).peekable();
-            let guest = guests.table.get(client);
-            let is_allowed = guests.limits_of(*client).level.is_none_or(|level| level >= Level::Interrupt);
-            // Parts of one process would each have the whole's turn.
-            let has_one = |device| {
-                guest
-                    .is_some_and(|guest| guest.is_interruptible(device) && guest.lent_on(device).count() == 1)
-            };
-            is_allowed && devices.peek().is_some() && devices.all(has_one)
+            devices.peek().is_some() && devices.all(|device| Self::has_lever(guests, *client, device))
         };
-        let sliced: BTreeSet<ClientId> =
-            self.loans.keys().copied().filter(|client| matters && can(client)).collect();
-        let news: Vec<ClientId> = self.sliced.symmetric_difference(&sliced).copied().collect();
+        let interruptible: BTreeSet<ClientId> = self.loans.keys().copied().filter(is_so).collect();
+        let news: Vec<ClientId> = self.interruptible.symmetric_difference(&interruptible).copied().collect();
         for &client in &news {
-            let fact = Fact::Slices(sliced.contains(&client));
+            let fact = Fact::Interruptible(interruptible.contains(&client));
             guests.scheduler.handle(Event::ClientFact { client, fact }, now);
         }
-        self.sliced = sliced;
+        self.interruptible = interruptible;
         !news.is_empty()
     }
 
@@ -341,10 +300,13 @@ impl Interrupts {
 
     /// Whether there is a lever that works for each process of a group on a device, and it may be used.
     fn has_all(guests: &Guests, group: GroupId, device: DeviceId) -> bool {
-        guests.scheduler.clients_on(group, device).all(|client| {
-            let is_allowed = guests.limits_of(client).level.is_none_or(|level| level >= Level::Interrupt);
-            is_allowed && guests.table.get(&client).is_some_and(|guest| guest.is_interruptible(device))
-        })
+        guests.scheduler.clients_on(group, device).all(|client| Self::has_lever(guests, client, device))
+    }
+
+    /// The same for one process.
+    fn has_lever(guests: &Guests, client: ClientId, device: DeviceId) -> bool {
+        let is_allowed = guests.limits_of(client).level.is_none_or(|level| level >= Level::Interrupt);
+        is_allowed && guests.table.get(&client).is_some_and(|guest| guest.is_interruptible(device))
     }
 }
 

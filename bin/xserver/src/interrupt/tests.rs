@@ -68,6 +68,8 @@ impl Machine {
         assert_eq!(process.fake.take(), ["ask"]);
         self.interrupts.refresh(&mut self.guests);
         self.turn();
+        // What that told the scheduler.
+        self.turn();
     }
 
     fn turn(&mut self) {
@@ -218,24 +220,23 @@ fn who_can_be_interrupted_at_any_moment_may_keep_work_on_the_device_while_it_is_
 }
 
 #[test]
-fn equals_that_are_off_may_be_filled_up_meanwhile_and_not_when_they_are_on_again() {
+fn who_cannot_be_taken_off_is_not_filled_up_and_its_equal_only_while_that_is_off() {
     let mut machine = Machine::new(PolicyKind::Hpf);
-    let (some, urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    let (some, urgent) = ([machine.lender(0), machine.join(0, None)], machine.lender(1));
     some.iter().for_each(|process| machine.launch(process, 1));
     machine.launch(&urgent, 1);
     assert!(some.iter().all(|process| !gate(process).is_deep() && !gate(process).is_open()));
     machine.pass(3 * MS);
-    assert!(some.iter().all(|process| gate(process).is_to_be_filled()));
+    assert_eq!([true, false], [0, 1].map(|at| gate(&some[at]).is_to_be_filled()));
     machine.finish(&urgent);
     assert!(some.iter().all(|process| !gate(process).is_deep() && gate(process).is_open()));
     // What was lent is taken back.
     machine.launch(&urgent, 1);
     machine.pass(3 * MS);
     let now = machine.now;
-    for process in &some {
+    for process in [&some[0], &urgent] {
         machine.interrupts.adopt(&mut machine.guests, process.client, vec![], Allowance::default(), now);
     }
-    machine.interrupts.adopt(&mut machine.guests, urgent.client, vec![], Allowance::default(), now);
     machine.turn();
     assert!(some.iter().all(|process| !gate(process).is_deep() && !gate(process).is_open()));
 }
@@ -284,23 +285,102 @@ fn a_group_is_kept_off_as_a_whole_or_not_at_all() {
     wait("the other one is off too", || other.fake.take().contains(&"hold"));
 }
 
+/// Which of these may launch on the device, of whom the others are off.
+fn on(all: &[Process]) -> Vec<usize> {
+    (0..all.len()).filter(|at| gate(&all[*at]).is_open()).collect()
+}
+
 #[test]
-fn equals_who_yield_keep_turns_as_the_driver_made_them_and_are_off_while_a_long_burst_lasts() {
+fn of_equals_who_yield_one_is_on_the_device_at_a_time_and_each_has_its_part() {
     let mut machine = Machine::new(PolicyKind::Hpf);
-    let (some, urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    let (some, urgent) = ([0; 4].map(|_| machine.lender(0)), machine.lender(1));
+    machine.burst(&urgent, 1, MS / 2);
     some.iter().for_each(|process| machine.launch(process, 1));
-    machine.launch(&urgent, 1);
-    some.iter().for_each(|process| is_done(process, &["interruptible", "plain"]));
-    machine.pass(3 * MS);
-    some.iter().for_each(|process| is_done(process, &["hold"]));
-    machine.finish(&urgent);
-    some.iter().for_each(|process| is_done(process, &["release"]));
+    let (mut had, mut handovers) = ([Duration::ZERO; 4], 0);
+    for _ in 0..120 {
+        for _ in 0..10 {
+            machine.pass(MS);
+            let [one] = on(&some)[..] else { panic!("{:?} have the device", on(&some)) };
+            had[one] += MS;
+            for (at, process) in some.iter().enumerate() {
+                assert!(gate(process).is_deep() && (at == one || gate(process).is_to_be_filled()));
+            }
+        }
+        // A short burst: who has the turn keeps it, and need not be stopped.
+        let one = on(&some)[0];
+        machine.launch(&urgent, 1);
+        assert_eq!(on(&some), [0; 0]);
+        wait("one is on", || {
+            some.iter().enumerate().all(|(at, process)| process.fake.is_off() == (at != one))
+        });
+        machine.pass(MS / 4);
+        assert!(!some[one].fake.is_off(), "no call for a short burst");
+        machine.finish(&urgent);
+        handovers += usize::from(on(&some) != [one]);
+    }
+    let all = Duration::from_millis(1200);
+    assert!(had.iter().all(|had| (*had * 4).abs_diff(all) < 4 * 40 * MS), "{had:?}");
+    assert!((20..=45).contains(&handovers), "{handovers} in 1.2 s of turns of 30 ms");
+}
+
+#[test]
+fn who_has_the_turn_and_becomes_idle_loses_the_device_at_once() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (some, urgent) = ([0; 3].map(|_| machine.lender(0)), machine.lender(1));
+    machine.burst(&urgent, 1, MS / 2);
+    some.iter().for_each(|process| machine.launch(process, 1));
+    machine.pass(MS);
+    let first = on(&some)[0];
+    assert!(gate(&some[first]).is_awaited(), "so that it tells");
+    machine.finish(&some[first]);
+    let next: Vec<usize> = on(&some).into_iter().filter(|at| *at != first).collect();
+    let [next] = next[..] else { panic!("{next:?}") };
+    assert!(gate(&some[next]).is_awaited());
+    wait("it is let go", || !some[next].fake.is_off());
+}
+
+#[test]
+fn where_nobody_goes_before_them_any_more_equals_run_side_by_side() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (some, urgent) = ([0; 3].map(|_| machine.lender(0)), machine.lender(1));
+    machine.burst(&urgent, 1, MS / 2);
+    some.iter().for_each(|process| machine.launch(process, 1));
+    machine.pass(MS);
+    assert_eq!(on(&some).len(), 1);
+    machine.interrupts.forget(urgent.client);
+    machine.guests.leave(urgent.client, machine.now);
+    machine.turn();
+    machine.pass(MS);
+    assert_eq!(on(&some).len(), 3);
+    for process in &some {
+        wait("nobody is off", || !process.fake.is_off());
+        assert!(!gate(process).is_deep());
+    }
+}
+
+#[test]
+fn control_of_one_that_waits_for_its_turn_is_lost_then_it_is_held_by_its_gate_or_runs_beside() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (some, urgent) = ([0; 3].map(|_| machine.lender(0)), machine.lender(1));
+    machine.burst(&urgent, 1, MS / 2);
+    *some[1].fake.refuses.lock().unwrap() = Some("hold");
+    some.iter().for_each(|process| machine.launch(process, 1));
+    for _ in 0..3 {
+        machine.pass(31 * MS);
+    }
+    let condition = Arc::clone(&machine.interrupts.loans[&some[1].client].levers[0].condition);
+    wait("it is refused", || condition.refusal().is_some());
+    machine.interrupts.refresh(&mut machine.guests);
+    machine.turn();
+    machine.pass(MS);
+    assert!(gate(&some[1]).is_open() && !gate(&some[1]).is_deep(), "it has no turns");
+    assert_eq!(on(&some).len(), 2, "beside the one whose turn it is");
 }
 
 #[test]
 fn an_equal_that_has_been_idle_for_a_moment_changes_nothing_and_one_that_comes_back_does() {
     let mut machine = Machine::new(PolicyKind::Hpf);
-    let ([greedy, idle], urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    let ([greedy, idle], urgent) = ([machine.lender(0), machine.join(0, None)], machine.lender(1));
     machine.burst(&idle, 1, 3 * MS);
     machine.launch(&greedy, 1);
     machine.burst(&urgent, 1, MS);
@@ -319,7 +399,7 @@ fn an_equal_that_has_been_idle_for_a_moment_changes_nothing_and_one_that_comes_b
 #[test]
 fn an_equal_that_has_become_idle_without_a_word_since_nobody_waits_for_it_is_noticed_at_a_heartbeat() {
     let mut machine = Machine::new(PolicyKind::Hpf);
-    let ([greedy, quiet], urgent) = ([machine.lender(0), machine.lender(0)], machine.lender(1));
+    let ([greedy, quiet], urgent) = ([machine.lender(0), machine.join(0, None)], machine.lender(1));
     machine.launch(&greedy, 1);
     machine.launch(&quiet, 1);
     machine.burst(&urgent, 1, MS);
@@ -336,55 +416,68 @@ fn an_equal_that_has_become_idle_without_a_word_since_nobody_waits_for_it_is_not
 }
 
 #[test]
-fn policies_of_turns_do_nothing_to_channels() {
-    let mut machine = Machine::new(PolicyKind::Up);
-    let all = [machine.lender(0), machine.lender(1)];
-    for _ in 0..5 {
-        machine.launch(&all[0], 50);
-        machine.burst(&all[1], 50, 5 * MS);
+fn turns_of_the_scheduler_hand_the_device_over_by_taking_one_off_and_letting_the_next_one_on() {
+    for policy in [PolicyKind::Up, PolicyKind::Pup] {
+        let mut machine = Machine::new(policy);
+        let all = [machine.lender(0), machine.lender(0)];
+        for (process, part) in all.iter().zip([75, 25]) {
+            let hint = Hint::new(HintKind::Utilization, part).unwrap();
+            let event = Event::ClientHint { client: process.client, hint };
+            machine.guests.scheduler.handle(event, machine.now);
+            machine.launch(process, 1);
+        }
+        let (mut had, mut handovers, mut last) = ([Duration::ZERO; 2], 0, 0);
+        for _ in 0..1200 {
+            machine.pass(MS);
+            let [one] = on(&all)[..] else { panic!("{:?} have the device", on(&all)) };
+            had[one] += MS;
+            handovers += usize::from(std::mem::replace(&mut last, one) != one);
+            assert!(gate(&all[one]).is_deep() && gate(&all[1 - one]).is_to_be_filled());
+        }
+        assert!(had[0].abs_diff(900 * MS) < 31 * MS, "{had:?}");
+        assert!(
+            (15..=25).contains(&handovers),
+            "{handovers} in 1.2 s: three turns of 30 ms follow one another"
+        );
+        wait("the other one is off", || {
+            all.iter().enumerate().all(|(at, it)| it.fake.is_off() == (at != last))
+        });
     }
-    assert!(all.iter().all(|process| process.fake.take().is_empty()));
 }
 
 #[test]
-fn shares_are_turns_of_the_device_where_all_can_have_them_and_the_schedulers_where_not() {
+fn who_cannot_be_taken_off_has_its_turns_too_and_the_others_are_off_meanwhile() {
     let mut machine = Machine::new(PolicyKind::Cfs);
-    machine.interrupts = Interrupts::new(true);
-    // One is a quarter more of weight for each step of priority: 3.05 to 1.
-    let (heavy, light) = (machine.lender(5), machine.lender(0));
-    machine.launch(&heavy, 1);
-    machine.launch(&light, 1);
-    machine.pass(5 * MS);
-    let turns = |process: &Process| process.fake.turns.lock().unwrap().as_micros();
-    for process in [&heavy, &light] {
-        is_done(process, &["interruptible", "another"]);
-        assert!(gate(process).is_open() && gate(process).is_deep());
+    let all = [machine.lender(0), machine.lender(0), machine.join(0, None)];
+    all.iter().for_each(|process| machine.launch(process, 1));
+    let mut had = [Duration::ZERO; 3];
+    for _ in 0..600 {
+        machine.pass(MS);
+        let on = on(&all);
+        assert!(on.len() <= 1, "{on:?}");
+        on.into_iter().for_each(|at| had[at] += MS);
+        assert!(!gate(&all[2]).is_deep());
+        assert!(all[..2].iter().all(|process| gate(process).is_deep()));
+        // What it launched before its gate was closed is done.
+        let slot = all[2].page.page().slot(0).unwrap();
+        slot.completed.store(slot.activity.snapshot().launched(), std::sync::atomic::Ordering::Relaxed);
+        let queue =
+            machine.guests.table[&all[2].client].queues().map(|(known, _)| known.queue).next().unwrap();
+        machine.guests.tell_progress(queue, machine.now);
+        machine.turn();
     }
-    assert_eq!((turns(&heavy), turns(&light)), (22_500, 7_400));
-    // No turn of the scheduler's, and no call: also if one rests for a moment.
-    for _ in 0..10 {
-        machine.pass(20 * MS);
-        machine.finish(&light);
-        machine.launch(&light, 1);
-        assert!(gate(&heavy).is_open() && gate(&light).is_open());
+    assert!(had.iter().all(|had| *had > 100 * MS), "{had:?}");
+    assert!(all[2].fake.take().is_empty());
+}
+
+#[test]
+fn policies_of_turns_do_nothing_to_the_channels_of_one_that_is_alone() {
+    let mut machine = Machine::new(PolicyKind::Up);
+    let alone = machine.lender(0);
+    for _ in 0..5 {
+        machine.burst(&alone, 50, 5 * MS);
     }
-    assert!(heavy.fake.take().is_empty() && light.fake.take().is_empty());
-    // One comes whose turns the device cannot make.
-    let other = machine.join(0, None);
-    machine.launch(&other, 1);
-    machine.pass(2 * MS);
-    let open = |all: &[&Process]| all.iter().filter(|process| gate(process).is_open()).count();
-    assert_eq!(open(&[&heavy, &light, &other]), 1, "they take turns");
-    [&heavy, &light].into_iter().for_each(|process| is_done(process, &["plain", "uninterruptible"]));
-    // It goes, and another policy comes that leaves nothing to the device.
-    machine.guests.leave(other.client, machine.now);
-    machine.pass(5 * MS);
-    [&heavy, &light].into_iter().for_each(|process| is_done(process, &["interruptible", "another"]));
-    machine.guests.scheduler.set_policy(PolicyKind::Mlfq, machine.now);
-    machine.interrupts.refresh(&mut machine.guests);
-    machine.pass(5 * MS);
-    [&heavy, &light].into_iter().for_each(|process| is_done(process, &["plain", "uninterruptible"]));
-    assert_eq!(open(&[&heavy, &light]), 1);
+    assert!(alone.fake.take().is_empty() && !gate(&alone).is_deep());
 }
 
 #[test]

@@ -237,8 +237,8 @@ fn a_driver_that_refuses_then_nothing_is_done_any_more_and_gates_go_on() {
 }
 
 #[test]
-fn shares_are_turns_of_the_device_if_that_is_wanted_and_nobody_is_held_back_for_them() {
-    let server = Server::preloaded(&["--policy", "UP", "--hardware-shares", "on"]);
+fn turns_of_shares_are_handed_over_by_stopping_one_and_letting_the_next_one_go() {
+    let server = Server::preloaded(&["--policy", "UP"]);
     let all = [lender(&server, "heavy", 0), lender(&server, "light", 1)];
     for ((guest, _), share) in all.iter().zip([75, 25]) {
         let mut hints = Hints::default();
@@ -246,15 +246,44 @@ fn shares_are_turns_of_the_device_if_that_is_wanted_and_nobody_is_held_back_for_
         assert!(guest.session.give(&ProgramHints { slot: None, hints }));
         guest.launch(0);
     }
-    for ((_, device), micros) in all.iter().zip([22_500, 7_500]) {
-        wait("its turns are its share", || is(device, Duration::from_micros(micros), true));
+    for (_, device) in &all {
+        wait("it can be interrupted", || is(device, PLAIN, true));
     }
-    stays("nobody is held", A_WHILE, || all.iter().all(|(guest, _)| !guest.is_held()));
-    assert!(all.iter().all(|(guest, _)| guest.gate().is_deep()));
+    for (at, (guest, device)) in all.iter().enumerate().chain(all.iter().enumerate()) {
+        let (other, others) = &all[1 - at];
+        wait("it has the device", || !is_stopped(device) && is_stopped(others) && !guest.is_held());
+        assert!(guest.gate().is_deep() && other.gate().is_deep());
+    }
     let [(heavy, device), light] = all;
     drop(light);
-    wait("alone, its turns are as the driver made them", || is(&device, PLAIN, false));
-    assert!(!heavy.is_held());
+    wait("alone, it goes on", || !is_stopped(&device) && !heavy.is_held());
+}
+
+#[test]
+fn of_equals_who_yield_one_is_on_the_device_at_a_time_and_the_others_have_their_turns() {
+    let server = Server::preloaded(&[]);
+    let greedy = [0, 0, 0].map(|priority| {
+        let (guest, device) = (Guest::attach(&server, "greedy", priority), Device::new(7));
+        lend(&guest, &device);
+        (guest, device)
+    });
+    let urgent = lender(&server, "urgent", 5);
+    wait("all are lent", || files(&server) == 4);
+    greedy.iter().for_each(|(guest, _)| guest.launch(0));
+    urgent.0.launch(0);
+    wait("others wait for it", || urgent.0.gate().is_awaited());
+    urgent.0.finish(0);
+    for (_, device) in &greedy {
+        wait("its turns are short", || is(device, Duration::from_micros(1), true));
+    }
+    for (guest, device) in greedy.iter().chain(&greedy) {
+        let others = || greedy.iter().filter(|(other, _)| !std::ptr::eq(other, guest));
+        wait("it has the device", || !is_stopped(device) && others().all(|(_, other)| is_stopped(other)));
+    }
+    drop(urgent);
+    wait("nobody goes before them", || {
+        greedy.iter().all(|(guest, device)| !is_stopped(device) && !guest.is_held())
+    });
 }
 
 #[test]

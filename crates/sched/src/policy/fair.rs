@@ -86,7 +86,7 @@ impl<T: Terms> Rule for Fair<T> {
     type Order = (bool, Virtual);
 
     const MUST_BE_EARNED: bool = T::IS_STRICT;
-    const IS_BY_WEIGHT_ALONE: bool = !T::IS_STRICT && !T::LEARNS;
+    const HAS_ANY_LENGTH: bool = !T::IS_STRICT && !T::LEARNS;
     // Nobody is to pay for a rest that nobody has noticed, nor to have it taken for a part of a burst.
     const GOES_BY_READY_TIME: bool = T::IS_STRICT || T::LEARNS;
 

@@ -9,6 +9,7 @@ mod bursts;
 mod cfs;
 mod chpf;
 mod edf;
+mod equals;
 mod fair;
 mod hhpf;
 mod hpf;
@@ -35,6 +36,7 @@ pub use crate::running::Running;
 pub use awf::Awf;
 pub use chpf::Chpf;
 pub use edf::Edf;
+pub(crate) use equals::Equals;
 pub use hhpf::Hhpf;
 pub use hpf::Hpf;
 pub use kedf::Kedf;
@@ -124,18 +126,6 @@ pub trait Policy: Send + fmt::Debug {
         false
     }
 
-    /// Those who share the device by its own turns at present, with their weights: all of them run, and how much each has of it is the device's matter. Empty if it is the
-    /// policy's.
-    fn shares(&self, device: DeviceId) -> Vec<(GroupId, u32)> {
-        let _ = device;
-        Vec::new()
-    }
-
-    /// Whether it ever leaves shares to the device.
-    fn leaves_shares(&self) -> bool {
-        false
-    }
-
     /// The group began or stopped to run on the device; be it because of a decision, or because it had waited for `max_suspend`.
     /// For policies that keep accounts beyond [`Unit::run_time`]. A policy that takes over is told who runs, and since when.
     fn on_run(&mut self, device: DeviceId, group: GroupId, run: Run, now: Time) {
@@ -175,8 +165,8 @@ pub struct Unit {
     /// What it asks for, in percent of the device: the utilization of its process, or of its ready queues if they have hints of
     /// their own, or of all of these together; at most 100.
     pub weight: u32,
-    /// Its turns on the device can be made by the device itself, for all of its processes: [`xsched_core::Fact::Slices`].
-    pub has_slices: bool,
+    /// All that it has on any device can be taken off it at any moment: [`xsched_core::Fact::Interruptible`], of all of its processes.
+    pub is_interruptible: bool,
     /// Since when it has been ready on this device.
     pub ready_since: Time,
     /// Since when it has been running on this device; `None` while it is held back.

@@ -5,8 +5,8 @@
 //! charged for it; several may be on the device nevertheless, with a kernel longer than the handover, or an account that got its
 //! `max_suspend` due: the time is then divided evenly among them.
 //!
-//! Where the rule is one of weights and nothing else, and the device can give each of those who are ready turns of its own (`Device::is_sliced`), there are no turns here: all of them
-//! run, and are charged by their weights. So nobody is behind or ahead when that ends.
+//! Who can be taken off the device at any moment is waited for by nobody: its turn ends when it is over. To change hands takes some calls then, so turns by weight are longer ([`BY_CALLS`]),
+//! and each begins with that change: all turns lose the same, and what is charged is the device's time.
 //!
 //! Invariants: a ready account stands in `order`, and in `alarms` if it has one; `running` names the accounts that have groups that run, and
 //! they are charged up to `counted`. Absent: what an account is worth, and every constant of time.
@@ -21,10 +21,8 @@ use xsched_core::{DeviceId, GroupId, HintKind, Hints, Time};
 /// How far behind one must be that comes back from idleness to end another one's turn: to change hands costs about this.
 pub(super) const WORTH_A_CHANGE: Duration = Duration::from_millis(1);
 
-/// The device makes the turns of so many at most ...
-const MOST_SLICED: usize = 8;
-/// ... and none whose part is less than one of so many.
-const LEAST_PART: u64 = 64;
+/// The least length of turns that nobody gave a length, where the device is handed over by calls that take one off it and let the next one on: some 0.4 ms, in which it does nothing.
+pub(super) const BY_CALLS: Duration = Duration::from_millis(30);
 
 /// Who pays for a turn: a group or a process, the same for all units under one policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,8 +45,6 @@ pub(super) struct Ask {
     pub(super) weight: u32,
     /// How long its turns are.
     pub(super) timeslice: Duration,
-    /// The device can make its turns.
-    pub(super) has_slices: bool,
 }
 
 /// What differs between policies of turns. There is one per device.
@@ -63,8 +59,8 @@ pub(super) trait Rule: fmt::Debug + Default + Send {
     /// Whether it matters how long an account was idle although nobody waited meanwhile, see [`Policy::goes_by_ready_time`].
     const GOES_BY_READY_TIME: bool = false;
 
-    /// Shares are those of weights, and nothing else matters: the device's own turns may make them.
-    const IS_BY_WEIGHT_ALONE: bool = false;
+    /// How long a turn is matters to nothing but what changes of hands cost.
+    const HAS_ANY_LENGTH: bool = false;
 
     /// Whose turn it is when this unit runs.
     fn payer(unit: &Unit) -> Payer {
@@ -165,12 +161,9 @@ impl<S> Account<S> {
     }
 
     fn ask(&self) -> Ask {
-        // One group's turns can be made by the device; which of several had them would not be known.
-        let has_slices = self.asks.len() == 1;
-        self.asks.values().fold(Ask { has_slices, ..Ask::default() }, |most, ask| Ask {
+        self.asks.values().fold(Ask::default(), |most, ask| Ask {
             weight: most.weight.max(ask.weight),
             timeslice: most.timeslice.max(ask.timeslice),
-            has_slices: most.has_slices && ask.has_slices,
         })
     }
 }
@@ -229,6 +222,26 @@ impl<R: Rule> Default for Device<R> {
     }
 }
 
+impl<R: Rule> Turns<R> {
+    /// Whether nobody has queues.
+    pub(super) fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
+    /// The groups that are ready.
+    pub(super) fn ready(&self, id: DeviceId) -> impl Iterator<Item = GroupId> + '_ {
+        let accounts = self.devices.get(&id).into_iter().flat_map(Device::ready);
+        accounts.flat_map(|account| account.asks.keys().copied())
+    }
+
+    /// Whether the group is ready, and the turn is its account's, or was last, or is to be the next if it is nobody's.
+    pub(super) fn has_turn(&self, id: DeviceId, group: GroupId) -> bool {
+        let Some(device) = self.devices.get(&id) else { return false };
+        let holder = device.holder().map(|(holder, _)| holder).or_else(|| device.ready().next());
+        holder.is_some_and(|holder| holder.asks.contains_key(&group))
+    }
+}
+
 impl<R: Rule> Policy for Turns<R> {
     fn decide(&self, view: &DeviceView<'_>, now: Time, decision: &mut Decision) {
         if let Some(device) = self.devices.get(&view.device()) {
@@ -246,16 +259,6 @@ impl<R: Rule> Policy for Turns<R> {
 
     fn holds_alone(&self) -> bool {
         R::MUST_BE_EARNED
-    }
-
-    fn shares(&self, id: DeviceId) -> Vec<(GroupId, u32)> {
-        let device = self.devices.get(&id).filter(|device| device.is_sliced());
-        let accounts = device.into_iter().flat_map(|device| device.ready());
-        accounts.flat_map(|account| account.asks.iter().map(|(&group, ask)| (group, ask.weight))).collect()
-    }
-
-    fn leaves_shares(&self) -> bool {
-        R::IS_BY_WEIGHT_ALONE
     }
 
     fn on_time(&mut self, id: DeviceId, now: Time) {
@@ -325,11 +328,6 @@ impl Turn {
 impl<R: Rule> Device<R> {
     /// Everybody was charged, and every alarm has been, up to `now`.
     fn decide(&self, view: &DeviceView<'_>, now: Time, decision: &mut Decision) {
-        if self.is_sliced() {
-            let all = self.ready().flat_map(|account| account.asks.keys().copied());
-            decision.run.extend(all.filter(|&group| view.admits(group)));
-            return;
-        }
         if R::MUST_BE_EARNED {
             decision.held_idle = HeldIdle::Recent;
         }
@@ -367,22 +365,6 @@ impl<R: Rule> Device<R> {
         decision.again = has_end.then(|| alarm.map_or(end, |alarm| alarm.min(end)));
     }
 
-    /// Whether the device makes the turns of all who are ready. Not if somebody's would be too short against the others', or if there are too many.
-    fn is_sliced(&self) -> bool {
-        let count = self.order.len();
-        if !R::IS_BY_WEIGHT_ALONE || !(2..=MOST_SLICED).contains(&count) {
-            return false;
-        }
-        let (mut all, mut least) = (0u64, u64::MAX);
-        for ask in self.ready().map(Account::ask) {
-            if !ask.has_slices {
-                return false;
-            }
-            (all, least) = (all + u64::from(ask.weight), least.min(ask.weight.into()));
-        }
-        least > 0 && all <= least * LEAST_PART
-    }
-
     fn ready(&self) -> impl Iterator<Item = &Account<R::State>> + '_ {
         self.order.iter().filter_map(|(_, payer)| self.accounts.get(payer))
     }
@@ -411,9 +393,7 @@ impl<R: Rule> Device<R> {
             account.groups += 1;
             Member { payer, runs: false }
         });
-        let timeslice = u64::try_from(unit.hints.get(HintKind::Timeslice)).unwrap_or(0);
-        let timeslice = Duration::from_micros(timeslice);
-        let ask = Ask { weight: R::weight(unit), timeslice, has_slices: unit.has_slices };
+        let ask = Ask { weight: R::weight(unit), timeslice: timeslice::<R>(unit) };
         self.change(payer, |rule, account| {
             let arrives = !account.is_ready();
             if arrives {
@@ -489,18 +469,8 @@ impl<R: Rule> Device<R> {
         self.counted = self.counted.max(now);
         if !passed.is_zero() {
             let running = std::mem::take(&mut self.running);
-            let is_sliced = self.is_sliced();
-            let weight = |payer: &Payer| match self.accounts.get(payer) {
-                Some(account) if is_sliced => f64::from(account.ask().weight.max(1)),
-                _ => 1.0,
-            };
-            let weights: Vec<f64> = running.iter().map(weight).collect();
-            let all: f64 = weights.iter().sum();
-            for (&payer, weight) in running.iter().zip(weights) {
-                let part = match is_sliced {
-                    true => passed.mul_f64(weight / all),
-                    false => passed / u32::try_from(running.len()).unwrap_or(u32::MAX).max(1),
-                };
+            let part = passed / u32::try_from(running.len()).unwrap_or(u32::MAX).max(1);
+            for &payer in &running {
                 self.change(payer, |rule, account| rule.charge(&mut account.state, part, now));
             }
             self.running = running;
@@ -531,4 +501,12 @@ impl<R: Rule> Device<R> {
             R::alarm(&account.state).map(|at| self.alarms.insert((at, payer)));
         }
     }
+}
+
+/// How long the unit's turns are.
+fn timeslice<R: Rule>(unit: &Unit) -> Duration {
+    let hint = Duration::from_micros(u64::try_from(unit.hints.get(HintKind::Timeslice)).unwrap_or(0));
+    let is_free =
+        R::HAS_ANY_LENGTH && unit.is_interruptible && unit.hints.given(HintKind::Timeslice).is_none();
+    if is_free { hint.max(BY_CALLS) } else { hint }
 }

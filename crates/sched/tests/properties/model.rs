@@ -4,7 +4,7 @@
 use crate::world::settings;
 use std::collections::{BTreeMap, BTreeSet};
 use xsched_core::{ClientId, DeviceId, Event, Facts, GroupId, HintKind, QueueId, Time};
-use xsched_sched::{PolicyKind, Scheduler};
+use xsched_sched::{PolicyKind, Scheduler, Turn};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
@@ -126,7 +126,7 @@ impl Model {
     }
 
     /// Computes anew who runs where only the most urgent do.
-    pub(crate) fn settle_running(&mut self, now: Time) {
+    pub(crate) fn settle_running(&mut self, scheduler: &Scheduler, now: Time) {
         self.granted_until.retain(|_, until| *until > now);
         for (&group, &since) in &self.waiting_since {
             if since + settings().max_suspend <= now {
@@ -134,7 +134,8 @@ impl Model {
             }
         }
         self.waiting_since.retain(|_, since| *since + settings().max_suspend > now);
-        let runs = self.who_runs();
+        let mut runs = self.who_runs();
+        self.leave_one_of_equals(scheduler, &mut runs);
         let ran = std::mem::replace(&mut self.running, runs);
         self.granted_until.retain(|group, _| ran.contains(group) || !self.running.contains(group));
         let groups: BTreeSet<GroupId> = self.clients.values().map(|&(group, _)| group).collect();
@@ -259,6 +260,40 @@ impl Model {
             }
         }
         runs
+    }
+
+    /// Of equals that can be taken off a device, while somebody goes before them there, one runs; which, the scheduler says. Not where a group is ready on several devices.
+    fn leave_one_of_equals(&self, scheduler: &Scheduler, runs: &mut BTreeSet<GroupId>) {
+        let devices: BTreeSet<DeviceId> = self.queues.values().map(|queue| queue.device).collect();
+        for device in devices.into_iter().filter(|_| !self.is_machine_wide) {
+            let ready = || self.groups().filter(move |&group| self.ready_devices(group).contains(&device));
+            let yields = |urgent| {
+                let active = self.active.keys().filter(|unit| unit.1 == device);
+                active.map(|&unit| self.priority(unit).max(self.urgent(unit.0))).any(|other| other > urgent)
+            };
+            let equals: Vec<GroupId> = ready()
+                .filter(|group| runs.contains(group))
+                .filter(|&group| self.is_interruptible(group) && yields(self.urgent(group)))
+                .collect();
+            if equals.is_empty() || ready().any(|group| self.ready_devices(group).len() > 1) {
+                continue;
+            }
+            let has_turn = |group: &GroupId| {
+                scheduler.contenders(device).any(|is| is.group == *group && is.turn == Turn::Has)
+            };
+            let (has, waits): (Vec<GroupId>, Vec<GroupId>) = equals.iter().partition(|group| has_turn(group));
+            assert_eq!(has.len(), 1, "{equals:?} on {device}: {self:#?}");
+            runs.retain(|group| !waits.contains(group));
+        }
+    }
+
+    fn is_interruptible(&self, group: GroupId) -> bool {
+        let has_queues = |client: &ClientId| self.queues.values().any(|queue| queue.client == *client);
+        let clients = self.clients.iter().filter(|(client, (of, _))| *of == group && has_queues(client));
+        clients.fold(None, |all, (client, _)| {
+            let is = self.facts.get(client).is_some_and(|facts| facts.is_interruptible);
+            Some(all.unwrap_or(true) && is)
+        }) == Some(true)
     }
 
     fn is_closed(&self, unit: (GroupId, DeviceId)) -> bool {

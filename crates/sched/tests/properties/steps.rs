@@ -43,9 +43,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..4i64).prop_map(|k| Hint::new(HintKind::Kdeadline, k).unwrap()),
     ];
     let fact = prop_oneof![
-        (-2..3i16).prop_map(Fact::CpuPriority),
-        any::<bool>().prop_map(Fact::ActiveWindow),
-        any::<bool>().prop_map(Fact::Slices),
+        1 => (-2..3i16).prop_map(Fact::CpuPriority),
+        1 => any::<bool>().prop_map(Fact::ActiveWindow),
+        3 => prop::bool::weighted(0.8).prop_map(Fact::Interruptible),
     ];
     prop_oneof![
         6 => (0..30_000u64).prop_map(|us| Step::Wait(Duration::from_micros(us))),
@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (queue.clone(), hint.clone()).prop_map(|(q, hint)| Step::QueueHint(q, hint)),
         1 => (client.clone(), hint.clone()).prop_map(|(c, hint)| Step::ClientHint(c, hint)),
         1 => (client.clone(), hint).prop_map(|(c, hint)| Step::ClientUnset(c, hint.kind())),
-        1 => (client, fact).prop_map(|(c, fact)| Step::ClientFact(c, fact)),
+        3 => (client, fact).prop_map(|(c, fact)| Step::ClientFact(c, fact)),
         2 => (queue, any::<bool>()).prop_map(|(q, hangs)| Step::Hang(q, hangs)),
         1 => (0..64usize).prop_map(Step::Repolicy),
     ]

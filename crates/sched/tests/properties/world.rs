@@ -155,7 +155,7 @@ impl World {
             self.model.settle(&self.scheduler, &self.hung, self.now);
             self.model.check_windows(&self.scheduler);
             if self.known.is_some() {
-                self.model.settle_running(self.now);
+                self.model.settle_running(&self.scheduler, self.now);
                 self.model.check_gates(&self.scheduler);
             }
             self.model.check_wake(wake);

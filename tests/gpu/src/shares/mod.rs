@@ -26,9 +26,6 @@ pub(crate) struct Options {
     /// Highest level that XSched uses.
     #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
     level: u8,
-    /// Shares made by the device's own turns (`--hardware-shares on`), not by the scheduler's.
-    #[arg(long)]
-    hardware: bool,
     /// Fail if a share is off by more points.
     #[arg(long, value_name = "POINTS")]
     within: Option<f64>,
@@ -66,13 +63,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
     println!("{}\n", bundle::circumstances(&cu)?);
     let machine = Machine::new();
-    let _server = machine.server(&["--hardware-shares", if options.hardware { "on" } else { "off" }]);
+    let _server = machine.server(&[]);
     let mut alone = Worker::start("alone", command(machine.command(player::this())), None);
     alone.begins("ready")?;
     println!(
-        "Highest level {}, turns made by the {}. The programs of each row *all* ran together for {} s.\n\n{}",
+        "Highest level {}. The programs of each row *all* ran together for {} s.\n\n{}",
         options.level,
-        if options.hardware { "device" } else { "scheduler" },
         options.seconds,
         HEAD.trim_end()
     );
