@@ -1,5 +1,5 @@
 //! `cargo xtask test service`: prepares a Debian to boot, packages to install in it and an image for containers, and runs the tests of
-//! tests/service with them. The Debian is made once, in the target folder.
+//! tests/service with them. The Debians are made once, in the target folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,10 +21,11 @@ pub(crate) const NEEDS: &[Need] = &[
     setup::PYTHON,
 ];
 
-/// The Debian that is booted.
-const SUITE: &str = "trixie";
-/// What it has besides its base: a systemd that boots, PoCL, and manual pages to be found.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,pocl-opencl-icd,ocl-icd-libopencl1";
+/// The Debian that is booted: folder, suite, and what it has besides its base, which is a systemd that boots, and PoCL.
+const BOOTED: [&str; 3] =
+    ["debian", "trixie", "systemd,systemd-sysv,dbus,init-system-helpers,pocl-opencl-icd,ocl-icd-libopencl1"];
+/// The oldest Debian on which what is given out runs.
+const OLDEST: [&str; 3] = ["debian-11", "bullseye", "pocl-opencl-icd,ocl-icd-libopencl1"];
 
 /// Runs the task.
 pub(crate) fn run() -> Result<Tally> {
@@ -35,15 +36,19 @@ pub(crate) fn run() -> Result<Tally> {
     let target = stage::target_dir()?;
     let folder = target.join("service");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    debian(&folder)?;
+    for root in [BOOTED, OLDEST] {
+        debian(&folder, root)?;
+    }
     let samples = dist::samples()?;
     let actor = actor(&target)?;
+    let old_actor = dist::for_old_systems("test-system", "system-actor")?;
     for (from, name) in [
         (&samples.packages[0], "1.deb"),
         (&samples.packages[1], "2.deb"),
         (&samples.tarball, "xsched.tar.gz"),
         (&samples.tree, "tree"),
         (&actor, "system-actor"),
+        (&old_actor, "old-system-actor"),
     ] {
         let link = folder.join(name);
         let _ = std::fs::remove_file(&link);
@@ -58,25 +63,22 @@ pub(crate) fn run() -> Result<Tally> {
 }
 
 /// The root of a Debian in the folder.
-fn debian(folder: &Path) -> Result<()> {
-    let root = folder.join("debian");
+fn debian(folder: &Path, [name, suite, packages]: [&str; 3]) -> Result<()> {
+    let root = folder.join(name);
     if root.is_dir() {
         return Ok(());
     }
-    eprintln!("making a Debian {SUITE} in {} …", root.display());
-    let fresh = folder.join("debian.new");
+    eprintln!("making a Debian {suite} in {} …", root.display());
+    let fresh = folder.join(format!("{name}.new"));
     if fresh.exists() {
         std::fs::remove_dir_all(&fresh).with_context(|| format!("removing {}", fresh.display()))?;
     }
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", &format!("--include={PACKAGES}"), SUITE]).arg(&fresh);
-    let log = std::fs::File::create(folder.join("debootstrap.log"))?;
+    debootstrap.args(["--variant=minbase", &format!("--include={packages}"), suite]).arg(&fresh);
+    let log_file = folder.join(format!("{name}.log"));
+    let log = std::fs::File::create(&log_file)?;
     let status = debootstrap.stdout(log).status().context("starting debootstrap")?;
-    ensure!(
-        status.success(),
-        "debootstrap failed ({status}); see {}",
-        folder.join("debootstrap.log").display()
-    );
+    ensure!(status.success(), "debootstrap failed ({status}); see {}", log_file.display());
     std::fs::rename(&fresh, &root).with_context(|| format!("naming {}", root.display()))
 }
 

@@ -69,6 +69,11 @@ pub(crate) fn packages() -> [&'static str; PARTS.len()] {
     PARTS.map(|(package, ..)| package)
 }
 
+/// The same, each with the file that is wanted of it.
+pub(crate) fn parts() -> [(&'static str, &'static str); PARTS.len()] {
+    PARTS.map(|(package, file, _)| (package, file))
+}
+
 /// Lays out at `root` what was built into `release`.
 pub(crate) fn lay_out(release: &Path, root: &Path) -> Result<()> {
     for (_, built, staged) in PARTS {

@@ -20,12 +20,16 @@ const FOLDER: &str = "SERVICE_TESTS";
 pub struct Prepared {
     /// The root file system of a Debian with systemd and PoCL.
     pub debian: PathBuf,
+    /// The root file system of the oldest Debian on which XSched runs, with PoCL.
+    pub debian_11: PathBuf,
     /// Two Debian packages of XSched, the later version last.
     pub packages: [PathBuf; 2],
     /// The tarball.
     pub tarball: PathBuf,
     /// The little OpenCL program of test-system.
     pub actor: PathBuf,
+    /// The same for the oldest Debian.
+    pub old_actor: PathBuf,
     /// The tree that was packed: `bin`, `lib/xsched`.
     pub tree: PathBuf,
 }
@@ -38,9 +42,11 @@ pub fn prepared() -> Option<Prepared> {
     };
     Some(Prepared {
         debian: folder.join("debian"),
+        debian_11: folder.join("debian-11"),
         packages: ["1.deb", "2.deb"].map(|name| folder.join(name)),
         tarball: folder.join("xsched.tar.gz"),
         actor: folder.join("system-actor"),
+        old_actor: folder.join("old-system-actor"),
         tree: folder.join("tree"),
     })
 }

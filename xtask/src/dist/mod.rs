@@ -1,12 +1,13 @@
 //! What is given out, in target/dist: a tarball that runs wherever it is unpacked, a Debian package, and the wheel of the Python package.
 //!
-//! All of them are made from one tree (`tree`). Which C library its programs and libraries need is measured (`glibc`), said, and asked for by
-//! the package: that of the machine that builds is what decides, so what is to run on old systems is built on one. The same sources give
-//! the same bytes, but for the compiler's. Why not by a linker that knows old C libraries (zig): it takes one version script, and the
+//! All of them are made from one tree (`tree`). Its programs and libraries are linked with an old C library (`sysroot`), so that they run on
+//! systems since; which one they need is measured (`glibc`), said, asked for by the package, and an error if it is newer. The same sources
+//! give the same bytes, but for the compiler's. Why not by a linker that knows old C libraries (zig): it takes one version script, and the
 //! stand-ins need two.
 
 mod deb;
 mod glibc;
+mod sysroot;
 mod tarball;
 mod tree;
 mod wheel;
@@ -22,6 +23,9 @@ use crate::{setup, stage};
 pub(crate) struct Args {
     /// Only this.
     only: Option<Part>,
+    /// Link with this machine's C library instead of Debian 11's, and need what that has.
+    #[arg(long)]
+    here: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,8 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !wants(Part::Tarball) && !wants(Part::Deb) {
         return Ok(());
     }
-    let tree = tree(&dist)?;
-    let needed = glibc::needed_by(&tree)?;
+    let (tree, needed) = tree(&dist, args.here)?;
     println!("needs glibc {needed} or newer");
     if wants(Part::Tarball) {
         println!("{}", tarball::pack(&tree, &dist)?.display());
@@ -65,22 +68,37 @@ pub(crate) struct Samples {
 /// Packs them.
 pub(crate) fn samples() -> Result<Samples> {
     let dist = folder()?;
-    let tree = tree(&dist)?;
-    let needed = glibc::needed_by(&tree)?;
+    let (tree, needed) = tree(&dist, false)?;
     let package =
         |revision| deb::pack(&tree, &dist, &format!("{}-{revision}", env!("CARGO_PKG_VERSION")), needed);
     Ok(Samples { tarball: tarball::pack(&tree, &dist)?, packages: [package("1")?, package("1+test")?], tree })
 }
 
-/// Builds everything, and lays it out in one tree.
-fn tree(dist: &Path) -> Result<PathBuf> {
+/// Builds everything, and lays it out in one tree; says which C library it needs, which is an old one unless it is to be that of this machine
+/// (`here`).
+fn tree(dist: &Path, here: bool) -> Result<(PathBuf, glibc::Version)> {
     let share = dist.join("share");
     if share.exists() {
         std::fs::remove_dir_all(&share).with_context(|| format!("removing {}", share.display()))?;
     }
     // It runs here and is not given out, so it is built as tests are.
     succeed(stage::cargo().args(["run", "--quiet", "--package", "xsched-manual", "--"]).arg(&share))?;
-    tree::lay_out(&stage::build(&stage::packages())?, &share, &dist.join("tree"))
+    let built = if here { stage::build(&stage::packages())? } else { sysroot::build(&stage::parts())? };
+    let tree = tree::lay_out(&built, &share, &dist.join("tree"))?;
+    let needed = glibc::needed_by(&tree)?;
+    ensure!(
+        here || needed.version <= sysroot::FLOOR,
+        "it is to run with glibc {} and needs {}: {}",
+        sysroot::FLOOR,
+        needed.version,
+        needed.by
+    );
+    Ok((tree, needed.version))
+}
+
+/// Builds a program of a package for systems as old as those that what is given out runs on; returns it.
+pub(crate) fn for_old_systems(package: &str, program: &str) -> Result<PathBuf> {
+    Ok(sysroot::build(&[(package, program)])?.join(program))
 }
 
 /// Where everything goes.
