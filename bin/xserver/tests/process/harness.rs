@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use xsched_core::status::ClientStatus;
 use xsched_ipc::control::{self, ControlConnection, Reply, Request};
@@ -18,6 +19,8 @@ pub(crate) struct Server {
     _directory: tempfile::TempDir,
     socket: PathBuf,
     log: Arc<Mutex<String>>,
+    /// Reads the log until its end.
+    reader: Option<JoinHandle<()>>,
     is_preloaded: bool,
 }
 
@@ -45,7 +48,14 @@ impl Server {
         let socket = directory.path().join("xserver.sock");
         let mut child = Command::new("true").spawn().unwrap();
         child.wait().unwrap();
-        Server { child, _directory: directory, socket, log: Arc::default(), is_preloaded: false }
+        Server {
+            child,
+            _directory: directory,
+            socket,
+            log: Arc::default(),
+            reader: None,
+            is_preloaded: false,
+        }
     }
 
     /// Starts one again on the same socket, after the last one ended.
@@ -57,11 +67,11 @@ impl Server {
     pub(crate) fn launch_command(&mut self, mut command: Command) {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let (log, lines) = (self.log.clone(), BufReader::new(child.stderr.take().unwrap()));
-        std::thread::spawn(move || {
+        self.reader = Some(std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 *log.lock().unwrap() += &(line + "\n");
             }
-        });
+        }));
         self.child = child;
         wait("the server answers", || control::connect(&self.socket(), PATIENCE).is_ok());
     }
@@ -116,6 +126,14 @@ impl Server {
 
     pub(crate) fn wait_for_log(&self, text: &str) {
         wait(&format!("the log says {text:?}"), || self.log().contains(text));
+    }
+
+    /// Ends the server, and answers with all that it has logged: [`Server::log`] has what came so far, of which the last may be missing.
+    pub(crate) fn whole_log(&mut self) -> String {
+        self.signal(Signal::TERM);
+        self.wait_for_end();
+        self.reader.take().expect("a server was started").join().unwrap();
+        self.log()
     }
 
     pub(crate) fn control(&self) -> ControlConnection {
