@@ -77,7 +77,11 @@ fn real_library(platform: &Platform, folder: &Path) -> Finding {
     let (setting, configured) = wanted.configured;
     let places = wanted.places();
     let Some(place) = places.first() else {
-        return Finding::note(CHECK, wanted.nowhere()).mend(platform.probe.install());
+        let finding = Finding::note(CHECK, wanted.nowhere());
+        return match platform.probe.install() {
+            Some(line) => finding.mend(line),
+            None => finding,
+        };
     };
     let path = place.path.display();
     if configured.is_some() && !place.path.is_file() {

@@ -179,7 +179,9 @@ fn listen(sockets: &[PathBuf]) -> Result<Listener> {
     for path in sockets {
         match Listener::bind(path, is_public) {
             Ok(listener) => return Ok(listener),
-            Err(error @ Error::AlreadyRuns { .. }) => return Err(error.into()),
+            Err(error @ Error::AlreadyRuns { .. }) => {
+                anyhow::bail!("{error}; end that one first, or give this one a socket of its own by --socket")
+            }
             Err(error) => failures.push(error.to_string()),
         }
     }

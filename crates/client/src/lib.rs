@@ -75,7 +75,7 @@ pub enum Error {
         error: IpcError,
     },
     /// The same over HTTP.
-    #[error("asking xserver at {origin} for {what}: {error}")]
+    #[error("asking xserver at {origin} for {what}: {error}{}", advice(.error))]
     Http {
         /// Where the server is.
         origin: String,
@@ -103,6 +103,16 @@ pub struct Tried {
     pub path: PathBuf,
     /// Why there is none.
     pub error: IpcError,
+}
+
+/// What to do about it.
+fn advice(error: &ureq::Error) -> &'static str {
+    match error {
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "; nobody listens there: a server does that only if it is told to, as by `xserver --http ADDRESS:PORT`"
+        }
+        _ => "",
+    }
 }
 
 impl Client {

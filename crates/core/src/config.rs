@@ -298,11 +298,19 @@ impl Config {
     }
 }
 
-/// `; did you mean …?` if some name is close.
+/// `; did you mean …?` if some name is close, or is longer than what follows `XSCHED_` by words in front of it.
 fn nearest(name: &str) -> String {
-    let upper = name.starts_with("XSCHED_");
-    let keys = KEYS.iter().map(|k| if upper { k.env } else { k.name });
-    text::nearest(name, keys.chain(HINTS.iter().map(|h| if upper { h.env } else { h.name })))
+    let bare = name.strip_prefix("XSCHED_");
+    let names = || {
+        let keys = KEYS.iter().map(|k| if bare.is_some() { k.env } else { k.name });
+        keys.chain(HINTS.iter().map(|h| if bare.is_some() { h.env } else { h.name }))
+    };
+    let longer =
+        |long: &&str| long.strip_suffix(bare.unwrap_or(name)).is_some_and(|front| front.ends_with('_'));
+    match names().filter(longer).min_by_key(|long| long.len()) {
+        Some(long) => format!("; did you mean {long}?"),
+        None => text::nearest(name, names()),
+    }
 }
 
 #[cfg(test)]
@@ -328,6 +336,7 @@ mod tests {
         let mut config = Config::default();
         let problems = config.apply_env([
             ("XSCHED_GRUOP", "a"),
+            ("XSCHED_PRIORITY", "5"),
             ("XSCHED_WINDOW", "5"),
             ("XSCHED_AUTO_XQUEUE_BATCH_SIZE", "8"),
             ("XSCHED_AUTO_XQUEUE_PRIORITY", "high"),
@@ -338,6 +347,7 @@ mod tests {
             text,
             [
                 "XSCHED_GRUOP: is not a setting; did you mean XSCHED_GROUP?",
+                "XSCHED_PRIORITY: is not a setting; did you mean XSCHED_AUTO_XQUEUE_PRIORITY?",
                 "XSCHED_WINDOW: \"5\" is not valid; expected a duration with its unit, such as 200us, 1ms or 2s",
                 "XSCHED_AUTO_XQUEUE_BATCH_SIZE: has no effect here: launches are not batched, the calling thread launches directly",
                 "XSCHED_AUTO_XQUEUE_PRIORITY: \"high\" is not valid; expected a whole number from -256 to 255",

@@ -162,8 +162,8 @@ fn admit(state: &State, request: &Request) -> Result<(), Refusal> {
     }
     let said = bearer(request.headers());
     let Some(said) = said else {
-        let why =
-            "changes need the token: `Authorization: Bearer TOKEN`; it stands in the server's token file";
+        let why = "changes need the token: `Authorization: Bearer TOKEN`, or of xcli XSCHED_HTTP_TOKEN=FILE; it stands in the server's token file, \
+             which the server's log names";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, why));
     };
     if state.token().is(said) {
@@ -171,7 +171,7 @@ fn admit(state: &State, request: &Request) -> Result<(), Refusal> {
     } else {
         Err(Refusal::new(
             StatusCode::FORBIDDEN,
-            "this is not the token; it stands in the server's token file",
+            "this is not the token; it stands in the server's token file, which the server's log names",
         ))
     }
 }

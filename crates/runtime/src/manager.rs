@@ -59,14 +59,21 @@ pub(crate) fn catch_up(guest: &'static Guest) {
 }
 
 fn configured(config: &Config) -> Manager {
-    match config.scheduler {
-        Scheduler::App => Manager::App,
-        Scheduler::Global => Manager::Global,
-        Scheduler::Local => Manager::Local(PolicyKind::from_str(&config.policy).unwrap_or_else(|expected| {
-            let problem = Problem::bad_value("XSCHED_POLICY", &config.policy, &expected);
+    let policy = PolicyKind::from_str(&config.policy)
+        .map_err(|expected| Problem::bad_value("XSCHED_POLICY", &config.policy, &expected));
+    match (config.scheduler, policy) {
+        (Scheduler::Local, Ok(policy)) => Manager::Local(policy),
+        (Scheduler::Local, Err(problem)) => {
             report::once(&format!("{problem}: {} holds", PolicyKind::Hpf));
-            PolicyKind::Hpf
-        })),
+            Manager::Local(PolicyKind::Hpf)
+        }
+        (other, policy) => {
+            // It is not asked for here, and a mistake all the same.
+            if let Err(problem) = policy {
+                report::once(&problem.to_string());
+            }
+            if other == Scheduler::App { Manager::App } else { Manager::Global }
+        }
     }
 }
 

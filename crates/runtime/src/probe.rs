@@ -26,8 +26,8 @@ pub trait Probe: Sync {
     /// The real library, as the binding looks for it.
     fn wanted<'a>(&self, stand_in: &'a Path) -> Wanted<'a>;
 
-    /// What to type to get the real library.
-    fn install(&self) -> &'static str;
+    /// What to type to get the real library. None where it would be of no use.
+    fn install(&self) -> Option<&'static str>;
 
     /// What there is to look at: each driver that can break a process by itself, and last the whole as programs get it.
     fn looks(&self) -> Vec<Look>;

@@ -14,9 +14,20 @@ use xsched_runtime::probe::{Probe, Report};
 const CUDA_ERROR_NO_DEVICE: c_int = 100;
 const CU_STREAM_NON_BLOCKING: c_uint = 1;
 
+/// NVIDIA on the PCI bus, as the kernel writes it.
+const NVIDIA: &str = "0x10de";
+
 /// The answers.
 #[derive(Debug)]
 pub struct Cuda;
+
+/// Whether the bus has a device of NVIDIA's, with or without a driver for it.
+fn has_device_of_nvidia(bus: &Path) -> bool {
+    let vendor = |device: std::fs::DirEntry| std::fs::read_to_string(device.path().join("vendor"));
+    std::fs::read_dir(bus).is_ok_and(|mut devices| {
+        devices.any(|device| device.and_then(vendor).is_ok_and(|vendor| vendor.trim() == NVIDIA))
+    })
+}
 
 impl Probe for Cuda {
     fn title(&self) -> &'static str {
@@ -35,8 +46,8 @@ impl Probe for Cuda {
         wanted(stand_in)
     }
 
-    fn install(&self) -> &'static str {
-        "sudo apt-get install libcuda1"
+    fn install(&self) -> Option<&'static str> {
+        has_device_of_nvidia(Path::new("/sys/bus/pci/devices")).then_some("sudo apt-get install libcuda1")
     }
 
     fn looks(&self) -> Vec<Look> {
@@ -178,4 +189,22 @@ fn devices(driver: &'static Driver, program: &Program, report: &Report<'_>) {
         }));
     }
     report.attachment();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_is_proposed_where_a_device_of_nvidia_is() {
+        let bus = std::env::temp_dir().join(format!("xsched-bus-{}", std::process::id()));
+        for (device, vendor) in [("0000:00:01.0", "0x8086\n"), ("0000:00:02.0", "0x10de\n")] {
+            assert!(!has_device_of_nvidia(&bus));
+            std::fs::create_dir_all(bus.join(device)).unwrap();
+            std::fs::write(bus.join(device).join("vendor"), vendor).unwrap();
+        }
+        let is_there = has_device_of_nvidia(&bus);
+        std::fs::remove_dir_all(&bus).unwrap();
+        assert!(is_there);
+    }
 }

@@ -40,8 +40,8 @@ impl Probe for LevelZero {
         wanted(stand_in)
     }
 
-    fn install(&self) -> &'static str {
-        "sudo apt-get install libze1"
+    fn install(&self) -> Option<&'static str> {
+        Some("sudo apt-get install libze1")
     }
 
     fn looks(&self) -> Vec<Look> {

@@ -52,8 +52,8 @@ impl Probe for OpenCl {
         wanted(stand_in)
     }
 
-    fn install(&self) -> &'static str {
-        "sudo apt-get install ocl-icd-libopencl1"
+    fn install(&self) -> Option<&'static str> {
+        Some("sudo apt-get install ocl-icd-libopencl1")
     }
 
     fn looks(&self) -> Vec<Look> {

@@ -66,7 +66,10 @@ impl Service {
             }
             What::Status => {
                 let shown = status(&root)?;
-                context.output.result(&shown, || shown.text())
+                context.output.result(&shown, || match tools::is_booted(&root) {
+                    true => shown.text(),
+                    false => shown.text() + "this machine is not run by systemd\n",
+                })
             }
             What::Remove { purge } => {
                 let done = remove(&root, purge)?;
@@ -112,8 +115,12 @@ fn remove(root: &Path, purge: bool) -> Result<Done, Failure> {
     service::check_no_package(root)?;
     let mut done = Done::default();
     let [sysusers, ..] = FILES;
-    // The user is ours to remove only if this file is.
-    let has_user = matches!(sysusers.state(root, &bin)?, State::Current | State::Different);
+    // What is not written in a file is ours to remove only if a file is that says so.
+    let has_user = sysusers.is_ours(root, &bin)?;
+    let mut is_installed = false;
+    for file in &FILES {
+        is_installed |= file.is_ours(root, &bin)?;
+    }
     if FILES.iter().any(|file| file.place.starts_with("etc/systemd") && file.path(root).exists()) {
         tools::stop(root)?;
     }
@@ -124,8 +131,13 @@ fn remove(root: &Path, purge: bool) -> Result<Done, Failure> {
             done.kept.push(file.path(root));
         }
     }
-    tools::forget(root)?;
-    for (folder, is_disposable) in [("run/xsched", true), ("var/lib/xsched", purge), ("etc/xsched", false)] {
+    if is_installed {
+        tools::forget(root)?;
+    }
+    // Another server's socket may be in there.
+    for (folder, is_disposable) in
+        [("run/xsched", is_installed), ("var/lib/xsched", purge), ("etc/xsched", false)]
+    {
         let path = root.join(folder);
         let result = if is_disposable { std::fs::remove_dir_all(&path) } else { std::fs::remove_dir(&path) };
         match result {

@@ -163,6 +163,10 @@ impl Process {
         let at = |name: &str| PathBuf::from(format!("/proc/{pid}/{name}"));
         let refused = |e: std::io::Error| match e.kind() {
             std::io::ErrorKind::PermissionDenied => {
+                if rustix::process::geteuid().is_root() {
+                    let text = "not even root may look at it here, as in a container without CAP_SYS_PTRACE: ask outside of it";
+                    return Finding::problem(CHECK, text);
+                }
                 let text = "it belongs to another user, or hides itself: this user may not look at it";
                 Finding::problem(CHECK, text).mend(format!("sudo xcli doctor --pid {pid}"))
             }

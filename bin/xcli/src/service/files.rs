@@ -79,6 +79,11 @@ impl File {
         })
     }
 
+    /// Whether it is there and xcli made it. Of settings that cannot be told.
+    pub(crate) fn is_ours(&self, root: &Path, bin: &Path) -> Result<bool, Failure> {
+        Ok(!self.is_settings && matches!(self.state(root, bin)?, State::Current | State::Different))
+    }
+
     /// Writes it, unless it is there and not ours to write; true if so.
     pub(crate) fn write(&self, root: &Path, bin: &Path) -> Result<bool, Failure> {
         let path = self.path(root);

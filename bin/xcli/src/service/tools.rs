@@ -12,9 +12,14 @@ const USER: &str = "xsched";
 /// There where the system runs systemd.
 const BOOTED: &str = "/run/systemd/system";
 
+/// Whether systemd runs what has this root: not known of another one, so that is taken for yes.
+pub(crate) fn is_booted(root: &Path) -> bool {
+    !is_live(root) || Path::new(BOOTED).is_dir()
+}
+
 /// Fails if this machine is not run by systemd.
 pub(crate) fn check_booted(root: &Path) -> Result<(), Failure> {
-    if is_live(root) && !Path::new(BOOTED).is_dir() {
+    if !is_booted(root) {
         return Err(Failure::failed(format!(
             "this machine is not run by systemd (there is no {BOOTED}); start xserver by whatever starts services here"
         )));
@@ -83,7 +88,7 @@ pub(crate) fn remove_user(root: &Path) -> Result<bool, Failure> {
 /// What systemd says about a unit, as `name=value`.
 pub(crate) fn show(root: &Path, unit: &str) -> Option<Vec<(String, String)>> {
     const WHAT: &str = "--property=ActiveState,SubState,UnitFileState,MainPID,NRestarts,StatusText";
-    if !is_live(root) || !Path::new(BOOTED).is_dir() {
+    if !is_live(root) || !is_booted(root) {
         return None;
     }
     let output = systemctl(root).args(["show", WHAT, unit]).output().ok()?;

@@ -34,8 +34,10 @@ fn the_server_is_asked_over_http_and_changes_need_its_token() {
     let shown = stdout(&ask(&port, &["status"]));
     assert!(shown.contains(&format!("http://127.0.0.1:{port}\n")), "{shown}");
 
-    // Not without the token; with it, as over the socket.
-    let refused = ask(&port, &["policy", "UP"]);
+    // Not without the token (this machine may have a server, and that one a token); with it, as over the socket.
+    let mut without = xcli();
+    without.env("XSCHED_SOCKET", "/no/server/here.sock").args(["-p", &port, "policy", "UP"]);
+    let refused = output(&mut without);
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("changes need the token"), "{}", stderr(&refused));
     let token = server.socket().with_file_name("http-token");
@@ -66,6 +68,7 @@ fn nobody_answers_there_then_the_exit_code_is_three() {
     let result = ask(&port, &["list"]);
     assert_eq!(result.status.code(), Some(3), "{}", stderr(&result));
     assert!(stderr(&result).contains(&format!("http://127.0.0.1:{port}")), "{}", stderr(&result));
+    assert!(stderr(&result).contains("`xserver --http ADDRESS:PORT`"), "{}", stderr(&result));
 }
 
 #[test]

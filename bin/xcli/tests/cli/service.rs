@@ -102,6 +102,18 @@ fn changed_settings_outlive_the_service_and_somebody_elses_unit_is_left_alone() 
 }
 
 #[test]
+fn nothing_is_installed_then_the_folder_of_a_server_that_somebody_started_by_hand_stays() {
+    build("xserver", "xserver");
+    let root = tempfile::tempdir().unwrap();
+    let token = root.path().join("run/xsched/http-token");
+    std::fs::create_dir_all(token.parent().unwrap()).unwrap();
+    std::fs::write(&token, "secret\n").unwrap();
+    let removed = service(root.path(), &["remove"]);
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    assert!(stdout(&removed).contains("nothing to remove") && token.exists(), "{}", stdout(&removed));
+}
+
+#[test]
 fn a_description_for_containers_is_written_where_it_is_asked_for() {
     let library = crate::support::library_folder();
     let file = library.path().join("cdi/xsched.json");

@@ -162,6 +162,7 @@ fn a_server_started_by_hand_does_not_take_the_managers_socket_away() {
     let output = manager.server.command(&[]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && text.contains("another xserver already runs on"), "{text}");
+    assert!(text.contains("--socket"), "what to do about it: {text}");
     assert!(control::connect(&manager.server.socket(), PATIENCE).is_ok());
 }
 
