@@ -19,6 +19,7 @@ use xsched_core::{ClientId, DeviceId, DeviceKey, Event, HintSource, QueueId, Tim
 use xsched_ipc::page::{Edge, EdgeKind, Slot};
 use xsched_ipc::peer::Credentials;
 use xsched_ipc::server::Newcomer;
+use xsched_queue::activity::Snapshot;
 use xsched_sched::Scheduler;
 
 /// All guests, and the scheduler.
@@ -29,8 +30,10 @@ pub(crate) struct Guests {
     pub(crate) table: BTreeMap<ClientId, Box<Guest>>,
     /// Where each queue lives.
     pub(crate) places: IdMap<QueueId, (ClientId, u16)>,
-    /// Queues that were told idle and of which the guest still believes that the server thinks them ready.
-    pub(crate) lingering: BTreeSet<QueueId>,
+    /// Queues that were told idle and of which the guest still believes that the server thinks them ready; and before which turn each was looked at.
+    pub(crate) lingering: BTreeMap<QueueId, u64>,
+    /// Turns so far.
+    pub(crate) turns: u64,
     /// Gates whose wish changed.
     pub(crate) unwritten: BTreeSet<(ClientId, DeviceId)>,
     /// Devices on which something happened since `interrupt` looked at them last.
@@ -42,6 +45,8 @@ pub(crate) struct Guests {
     pub(crate) scans: Scans,
     /// Entries of rings that were read, ever.
     pub(crate) news: u64,
+    /// Room for those of one ring.
+    edges: Vec<Edge>,
     pub(crate) log: Logbook,
     pub(crate) rules: Rulebook,
     /// Guests that the rules have not been asked about since they changed.
@@ -62,13 +67,15 @@ impl Guests {
             scheduler: Recorded::new(scheduler),
             table: BTreeMap::new(),
             places: IdMap::default(),
-            lingering: BTreeSet::new(),
+            lingering: BTreeMap::new(),
+            turns: 0,
             unwritten: BTreeSet::new(),
             touched: BTreeSet::new(),
             to_look: None,
             early: Turn::default(),
             scans: Scans::default(),
             news: 0,
+            edges: Vec::new(),
             log: Logbook::default(),
             rules: Rulebook::default(),
             unclassified: BTreeSet::new(),
@@ -143,7 +150,7 @@ impl Guests {
     /// The guest rang. An error says what is wrong with its page, and is the end of it.
     pub(crate) fn read_ring(&mut self, client: ClientId, now: Time) -> Result<(), String> {
         let Some(guest) = self.table.get(&client) else { return Ok(()) };
-        let (mut edges, mut garbage) = (Vec::new(), None);
+        let (mut edges, mut garbage) = (std::mem::take(&mut self.edges), None);
         let is_overflow = guest.page.ring.drain(|word| match Edge::from_word(word) {
             Some(edge) => edges.push(edge),
             None => garbage = Some(word),
@@ -152,9 +159,8 @@ impl Guests {
             return Err(format!("its ring holds {word:#x}, which is not an event"));
         }
         self.news += edges.len() as u64;
-        for edge in edges {
-            self.read_slot(client, edge.slot, Some(edge.kind), now)?;
-        }
+        edges.drain(..).try_for_each(|edge| self.read_slot(client, edge.slot, Some(edge.kind), now))?;
+        self.edges = edges;
         if is_overflow {
             let slots = self.readable(client)?;
             self.scans.add(client, slots);
@@ -199,11 +205,14 @@ impl Guests {
         if let Some(to_look) = self.to_look.as_mut().filter(|_| told == Some(EdgeKind::Ready)) {
             to_look.insert(client);
         }
-        let Some(guest) = self.table.get(&client) else { return Ok(()) };
-        if usize::from(index) >= guest.readable() && usize::from(index) >= self.readable(client)? {
-            return Err(format!("its ring names slot {index}, which it says it never used"));
+        let Some(mut guest) = self.table.get_mut(&client) else { return Ok(()) };
+        if usize::from(index) >= guest.readable() {
+            if usize::from(index) >= self.readable(client)? {
+                return Err(format!("its ring names slot {index}, which it says it never used"));
+            }
+            let Some(again) = self.table.get_mut(&client) else { return Ok(()) };
+            guest = again;
         }
-        let Some(guest) = self.table.get_mut(&client) else { return Ok(()) };
         let Some(tag) = guest.page.slot(index).map(Slot::tag) else { return Ok(()) };
         if let Some(known) = guest.known(index).filter(|known| !known.is(tag)) {
             guest.set_known(index, None);
@@ -231,38 +240,49 @@ impl Guests {
                 known
             }
         };
-        self.read_activity(known.queue, told == Some(EdgeKind::Ready), now);
+        let look = guest.page.slot(index).map(|slot| slot.activity.look());
+        let told_ready = told == Some(EdgeKind::Ready);
+        look.into_iter().for_each(|look| self.follow(look, (known.queue, known.device), told_ready, now));
         if told == Some(EdgeKind::Done) {
             self.tell_progress(known.queue, now);
         }
         Ok(())
     }
 
-    /// Tells the scheduler whether the queue has work. `told_ready`: the guest said so a moment ago.
-    pub(crate) fn read_activity(&mut self, queue: QueueId, told_ready: bool, now: Time) {
-        let Some(slot) = self.slot(queue) else { return };
-        let look = slot.activity.look();
+    /// Tells the scheduler whether the queue has work.
+    pub(crate) fn read_activity(&mut self, queue: QueueId, now: Time) {
+        let place = self.places.get(&queue).and_then(|(client, index)| {
+            let guest = self.table.get(client)?;
+            Some((guest.page.slot(*index)?, guest.known(*index)?.device))
+        });
+        let Some((slot, device)) = place else { return };
+        self.follow(slot.activity.look(), (queue, device), false, now);
+    }
+
+    /// Tells the scheduler what a look at a queue says. `told_ready`: the guest said a moment ago that it is ready.
+    fn follow(&mut self, look: Snapshot, (queue, device): (QueueId, DeviceId), told_ready: bool, now: Time) {
         let believed = self.scheduler.is_ready(queue);
         if look.is_ready() != believed {
-            self.touched.extend(self.scheduler.queue(queue).map(|queue| queue.device));
+            self.touched.insert(device);
         }
         if look.is_ready() {
-            if self.lingering.remove(&queue) || !believed {
+            if self.lingering.remove(&queue).is_some() || !believed {
                 self.scheduler.handle(Event::QueueReady { queue }, now);
             }
-        } else if !told_ready && self.lingering.contains(&queue) {
+        } else if !told_ready && let Some(looked) = self.lingering.get_mut(&queue) {
             // That is known.
+            *looked = self.turns;
         } else if believed || told_ready {
             // Work so short that it was done before we looked has its grace too.
             if !believed {
                 self.scheduler.handle(Event::QueueReady { queue }, now);
             }
             self.scheduler.handle(Event::QueueIdle { queue }, now);
-            self.lingering.insert(queue);
+            self.lingering.insert(queue, self.turns);
         } else if look.is_reported() {
             // Lapsed, or left over from the guest's last server: idle now, and to be told of again.
             self.scheduler.handle(Event::QueueIdle { queue }, now);
-            self.lingering.insert(queue);
+            self.lingering.insert(queue, self.turns);
         }
     }
 
@@ -289,11 +309,11 @@ impl Guests {
                 (look.launched(), completed),
                 now,
             );
-            let is_news = is_believed && !look.is_ready() && !self.lingering.contains(&queue);
+            let is_news = is_believed && !look.is_ready() && !self.lingering.contains_key(&queue);
             if is_news
                 && self.scheduler.queue(queue).is_some_and(|known| self.scheduler.is_ordered(known.device))
             {
-                self.read_activity(queue, false, now);
+                self.read_activity(queue, now);
             }
         }
     }

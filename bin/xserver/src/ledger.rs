@@ -26,7 +26,7 @@ const MOST_BLAMED: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     queues: IdMap<QueueId, Tally>,
-    lines: BTreeMap<(ClientId, DeviceId), Line>,
+    lines: Lines,
     /// Queues that the scheduler was told to be ready and not yet to be idle.
     watched: BTreeSet<QueueId>,
     /// Processes that run on each device: have work, and are not held.
@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
     closing_now: Vec<(ClientId, DeviceId, Time)>,
     pub(crate) chronicle: Chronicle,
 }
+
+type Lines = BTreeMap<(ClientId, DeviceId), Line>;
 
 /// A queue's times.
 #[derive(Debug)]
@@ -66,7 +68,9 @@ struct Line {
     /// How many of them have work.
     ready: u32,
     is_held: bool,
-    /// When either of these changed last.
+    /// It is in [`Ledger::running`].
+    runs: bool,
+    /// When one of these of these changed last.
     since: Time,
     running: u64,
     waiting: u64,
@@ -147,22 +151,24 @@ impl Ledger {
                     self.totals.suspensions += 1;
                     let by = cause.map(|(by, _)| by).filter(|by| *by != client);
                     let asked = cause.map_or(asked, |(_, at)| at);
-                    let line = self.line(client, device, now);
+                    let line = line(&mut self.lines, client, device, now);
                     line.settle(now);
                     line.is_held = true;
                     line.suspensions += 1;
                     line.drains_since = (line.ready > 0).then_some(asked);
+                    let took = line.settle_waits((client, device), &mut self.running, self.cause, now);
                     self.closing_now.push((client, device, asked));
                     self.chronicle.note(now, || What::Suspend { client, device, by });
-                    self.settle_waits(client, device, now);
+                    self.waited(client, device, took);
                 }
                 Operation::Resume { client, device } => {
                     let Some(line) = self.lines.get_mut(&(client, device)) else { continue };
                     line.settle(now);
                     line.is_held = false;
                     line.drains_since = None;
+                    let took = line.settle_waits((client, device), &mut self.running, self.cause, now);
                     self.chronicle.note(now, || What::Resume { client, device });
-                    self.settle_waits(client, device, now);
+                    self.waited(client, device, took);
                 }
                 _ => {}
             }
@@ -254,7 +260,7 @@ impl Ledger {
         if !self.queues.contains_key(&queue) {
             let Some(view) = scheduler.queue(queue) else { return };
             let (client, device) = (view.client, view.device);
-            self.line(client, device, now).queues.push(queue);
+            line(&mut self.lines, client, device, now).queues.push(queue);
             let tally = Tally { client, device, since: None, suspended_then: 0, running: 0, waiting: 0 };
             self.queues.insert(queue, tally);
         }
@@ -273,8 +279,9 @@ impl Ledger {
         line.settle(now);
         line.ready += 1;
         (tally.since, tally.suspended_then) = (Some(now), line.suspended);
+        let took = line.settle_waits((client, device), &mut self.running, self.cause, now);
         self.chronicle.note(now, || What::Ready { queue, client, device });
-        self.settle_waits(client, device, now);
+        self.waited(client, device, took);
     }
 
     /// It has none.
@@ -286,8 +293,9 @@ impl Ledger {
         line.ready -= 1;
         (tally.running, tally.waiting) = tally.at(now, line.suspended);
         tally.since = None;
+        let took = line.settle_waits((client, device), &mut self.running, self.cause, now);
         self.chronicle.note(now, || What::Idle { queue, client, device });
-        self.settle_waits(client, device, now);
+        self.waited(client, device, took);
     }
 
     /// Nothing of it is in flight. If more than `ready` queues of its process have work, others may still run.
@@ -335,40 +343,13 @@ impl Ledger {
         self.chronicle.note(now, || What::Left { client });
     }
 
-    /// Whether the process waits, or waits no more.
-    fn settle_waits(&mut self, client: ClientId, device: DeviceId, now: Time) {
-        let Some(line) = self.lines.get_mut(&(client, device)) else { return };
-        if line.ready > 0 && !line.is_held {
-            self.running.insert((device, client));
-        } else {
-            self.running.remove(&(device, client));
+    /// It has waited for so long.
+    fn waited(&mut self, client: ClientId, device: DeviceId, took: Option<u64>) {
+        let Some(took) = took else { return };
+        self.waits.add(took);
+        if let Some(set) = self.set(client, device) {
+            set.waits.add(took);
         }
-        let waits = line.ready > 0 && line.is_held;
-        match line.waits_since {
-            None if waits => {
-                line.waits_since = Some(now);
-                let cause = self.cause.map(|(by, _)| by).filter(|by| self.running.contains(&(device, *by)));
-                let first =
-                    || self.running.range((device, ClientId(0))..=(device, ClientId(u32::MAX))).next();
-                line.waits_for = cause.or_else(|| first().map(|(_, by)| *by)).filter(|by| *by != client);
-            }
-            Some(since) if !waits => {
-                line.waits_since = None;
-                let took = nanos(since, now);
-                if let Some(by) = line.waits_for.take() {
-                    line.blame(by, took);
-                }
-                self.waits.add(took);
-                if let Some(set) = self.set(client, device) {
-                    set.waits.add(took);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn line(&mut self, client: ClientId, device: DeviceId, now: Time) -> &mut Line {
-        self.lines.entry((client, device)).or_insert_with(|| Line { since: now, ..Line::default() })
     }
 
     /// Its durations, which begin with the first one.
@@ -406,6 +387,40 @@ impl Line {
             self.suspended += passed;
         }
         self.since = self.since.max(now);
+    }
+
+    /// Whether the process runs, and whether it waits, or waits no more: answers for how long it has waited then. `cause` is who may have brought it about.
+    fn settle_waits(
+        &mut self,
+        (client, device): (ClientId, DeviceId),
+        running: &mut BTreeSet<(DeviceId, ClientId)>,
+        cause: Option<(ClientId, Time)>,
+        now: Time,
+    ) -> Option<u64> {
+        let runs = self.ready > 0 && !self.is_held;
+        if runs != self.runs {
+            self.runs = runs;
+            let _ = if runs { running.insert((device, client)) } else { running.remove(&(device, client)) };
+        }
+        let waits = self.ready > 0 && self.is_held;
+        match self.waits_since {
+            None if waits => {
+                self.waits_since = Some(now);
+                let cause = cause.map(|(by, _)| by).filter(|by| running.contains(&(device, *by)));
+                let first = || running.range((device, ClientId(0))..=(device, ClientId(u32::MAX))).next();
+                self.waits_for = cause.or_else(|| first().map(|(_, by)| *by)).filter(|by| *by != client);
+                None
+            }
+            Some(since) if !waits => {
+                self.waits_since = None;
+                let took = nanos(since, now);
+                if let Some(by) = self.waits_for.take() {
+                    self.blame(by, took);
+                }
+                Some(took)
+            }
+            _ => None,
+        }
     }
 
     fn suspended_at(&self, now: Time) -> u64 {
@@ -451,6 +466,11 @@ impl Line {
             held_by,
         }
     }
+}
+
+/// The line of a process, which begins now if there is none.
+fn line(lines: &mut Lines, client: ClientId, device: DeviceId, now: Time) -> &mut Line {
+    lines.entry((client, device)).or_insert_with(|| Line { since: now, ..Line::default() })
 }
 
 fn nanos(from: Time, to: Time) -> u64 {

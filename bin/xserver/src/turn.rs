@@ -2,7 +2,7 @@
 //!
 //! What the scheduler believes and what a guest believes about a queue must not drift apart. A guest tells *ready* only once, until
 //! the server takes that back (`Activity::reclaim`); so a queue that was told idle stays in `lingering` until the scheduler gave
-//! it up, and is looked at before each decision, for it may have become ready again without a word. SYNC POINTS of both: `queue::activity`.
+//! it up, and is looked at before each turn's decision, for it may have become ready again without a word. SYNC POINTS of both: `queue::activity`.
 
 use crate::guests::Guests;
 use crate::logbook::Kind;
@@ -23,13 +23,19 @@ pub(crate) struct Turn {
 impl Guests {
     /// Decides, and lets it come true.
     pub(crate) fn turn(&mut self, now: Time) -> Turn {
+        let turn = self.rounds(now);
+        self.turns += 1;
+        turn
+    }
+
+    fn rounds(&mut self, now: Time) -> Turn {
         // Each round follows from news of the one before; a guest that makes news all the time is left for the next turn.
         const ROUNDS: usize = 8;
         let mut turn = std::mem::take(&mut self.early);
         let (mut operations, mut probes) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            for queue in self.lingering() {
-                self.read_activity(queue, false, now);
+            for queue in self.lingering_unseen() {
+                self.read_activity(queue, now);
             }
             turn.next = self.scheduler.decide(now, &mut operations);
             self.tell_news(now);
@@ -86,18 +92,18 @@ impl Guests {
         }
     }
 
-    /// Those that linger now, most of the time none.
-    fn lingering(&self) -> Vec<QueueId> {
-        self.lingering.iter().copied().collect()
+    /// Those that linger and were not looked at since the last turn.
+    fn lingering_unseen(&self) -> Vec<QueueId> {
+        let unseen = self.lingering.iter().filter(|(_, turn)| **turn != self.turns);
+        unseen.map(|(queue, _)| *queue).collect()
     }
 
     /// Queues that the scheduler no longer believes ready are to be told of again. Returns whether one is ready after all.
     fn give_up_lingering(&mut self, now: Time) -> bool {
         let mut is_news = false;
-        for queue in self.lingering() {
-            if self.scheduler.is_ready(queue) {
-                continue;
-            }
+        let is_over = |queue: &&QueueId| !self.scheduler.is_ready(**queue);
+        let over: Vec<QueueId> = self.lingering.keys().filter(is_over).copied().collect();
+        for queue in over {
             self.lingering.remove(&queue);
             if self.slot(queue).is_some_and(|slot| slot.activity.reclaim().is_err()) {
                 self.scheduler.handle(Event::QueueReady { queue }, now);
@@ -139,13 +145,13 @@ impl Guests {
         // Of all that the guest has, those only that count as ready: there may be very many idle ones.
         let idle: Vec<QueueId> = (self.scheduler.ready_queues_of(client, device))
             .filter(|queue| {
-                !self.lingering.contains(queue)
+                !self.lingering.contains_key(queue)
                     && self.slot(*queue).is_some_and(|slot| !slot.activity.look().is_ready())
             })
             .collect();
         for &queue in &idle {
             self.scheduler.handle(Event::QueueIdle { queue }, now);
-            self.lingering.insert(queue);
+            self.lingering.insert(queue, self.turns);
         }
         !idle.is_empty()
     }

@@ -135,25 +135,27 @@ impl Scheduler {
     }
 
     /// Brings `Device::active` in line with what the group wants of the device now.
-    pub(crate) fn update_contention(&mut self, group: GroupId, device: DeviceId, now: Time) {
-        let Some(unit) = self.tables.unit(group, device) else { return };
-        let timer = Timer::Linger(group, device);
-        let urgent = self.tables.groups.get(&group).and_then(|group| group.urgent);
-        let priority = unit.priority().max(urgent.unwrap_or(PRIORITY_NO_EXECUTE));
-        if unit.is_wanting() {
-            self.timers.clear(timer);
-            self.set_active(group, device, Some(priority));
-        } else if unit.queues.is_empty() {
-            self.timers.clear(timer);
-            self.set_active(group, device, None);
-        } else if unit.active.is_some() {
-            self.set_active(group, device, Some(priority));
-            self.timers.start(timer, now + self.settings.contended_linger, now);
+    pub(crate) fn update_contention(&mut self, id: GroupId, device: DeviceId, now: Time) {
+        let Some(group) = self.tables.groups.get_mut(&id) else { return };
+        let urgent = group.urgent.unwrap_or(PRIORITY_NO_EXECUTE);
+        let Some(unit) = group.units.get_mut(device) else { return };
+        let is_active = unit.is_wanting() || unit.active.is_some() && !unit.queues.is_empty();
+        let lingers = is_active && !unit.is_wanting();
+        let priority = is_active.then(|| unit.priority().max(urgent));
+        if lingers != unit.lingers {
+            unit.lingers = lingers;
+            let timer = Timer::Linger(id, device);
+            match lingers {
+                true => self.timers.set(timer, now + self.settings.contended_linger, now),
+                false => self.timers.clear(timer),
+            }
         }
+        self.set_active(id, device, priority);
     }
 
     /// The group has not wanted the device for `contended_linger`.
     pub(crate) fn linger_over(&mut self, group: GroupId, device: DeviceId) {
+        self.tables.unit_mut(group, device).into_iter().for_each(|unit| unit.lingers = false);
         self.set_active(group, device, None);
     }
 

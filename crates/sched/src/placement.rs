@@ -6,6 +6,7 @@
 use crate::policy::Unit;
 use crate::scheduler::Scheduler;
 use crate::state::{Device, Place, UnitState};
+use smallvec::SmallVec;
 use std::cmp::Reverse;
 use xsched_core::hint::PRIORITY_NO_EXECUTE;
 use xsched_core::{ClientId, DeviceId, GroupId, Hints, Time};
@@ -47,11 +48,12 @@ impl Scheduler {
                 let process = unit.process().filter(|_| !self.is_of_one_process).unwrap_or(ClientId(0));
                 let hints = top.map_or_else(Hints::default, |queue| queue.hints);
                 let seen = view(id, process, unit, priority, hints, now);
-                let before = device.ready.insert((Reverse(priority), id), seen.clone());
-                if before.as_ref() != Some(&seen) {
+                let key = (Reverse(priority), id);
+                if device.ready.get(&key) != Some(&seen) {
                     changed = true;
                     self.policy.on_ready(device_id, &seen, now);
                     self.equals.on_ready(device_id, &seen, now);
+                    device.ready.insert(key, seen);
                 }
             } else {
                 unit.ready_since = None;
@@ -78,7 +80,7 @@ impl Scheduler {
                 self.changes.devices.insert(device_id);
             }
         }
-        let devices: Vec<DeviceId> = group.units.keys().collect();
+        let devices: SmallVec<[DeviceId; 4]> = group.units.keys().collect();
         devices.into_iter().for_each(|device| self.update_contention(id, device, now));
     }
 }

@@ -148,10 +148,15 @@ impl Scheduler {
     }
 
     fn set_phase(&mut self, id: QueueId, phase: Phase) {
-        if phase != Phase::Draining {
+        let Some(queue) = self.tables.queues.get(&id) else { return };
+        let (before, counted) = (queue.phase, queue.counts_as_ready());
+        if before == Phase::Draining && phase != Phase::Draining {
             self.timers.clear(Timer::Grace(id));
         }
         self.changes.groups.extend(self.tables.set_phase(id, phase, self.now()));
-        self.rank(id, self.now());
+        // Of a phase, a rank may go by since when the queue counts as ready.
+        if phase.counts_as_ready() != counted && !self.policy.goes_by_priority_alone() {
+            self.rank(id, self.now());
+        }
     }
 }

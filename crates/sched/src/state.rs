@@ -74,6 +74,12 @@ pub(crate) enum Phase {
     Lapsed,
 }
 
+impl Phase {
+    pub(crate) fn counts_as_ready(self) -> bool {
+        matches!(self, Phase::Ready | Phase::Draining)
+    }
+}
+
 /// Whom a hint was given to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GivenTo {
@@ -134,6 +140,8 @@ pub(crate) struct UnitState {
     pub(crate) ran: Duration,
     /// Its priority in `Device::active`, if it is in there.
     pub(crate) active: Option<i64>,
+    /// It is in there only because of what it wanted before: `Timer::Linger` is set.
+    pub(crate) lingers: bool,
 }
 
 /// A queue number to go on from.
@@ -441,7 +449,7 @@ impl Tables {
 impl Queue {
     /// Whether the scheduler believes that it has something to run.
     pub(crate) fn counts_as_ready(&self) -> bool {
-        matches!(self.phase, Phase::Ready | Phase::Draining)
+        self.phase.counts_as_ready()
     }
 
     pub(crate) fn urgency(&self, id: QueueId) -> Urgency {
