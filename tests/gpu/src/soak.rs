@@ -86,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             }
         }
         server_looks.push(held(server.pid())?);
-        memory.extend(gpu_memory());
+        memory.extend(gpu_memory(&workers.iter().map(Worker::pid).collect::<Vec<_>>()));
         if late_steps.is_none() && start.elapsed() > length.mul_f64(0.75) {
             late_steps = Some(steps(&workers));
         }
@@ -151,11 +151,27 @@ fn held(pid: u32) -> Result<[f64; 3]> {
     Ok([count("fd")?, count("task")?, kib / 1024.0])
 }
 
-/// MiB in use on the first GPU.
-fn gpu_memory() -> Option<f64> {
-    let mut command = Command::new("nvidia-smi");
-    command.args(["--id=0", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]);
-    String::from_utf8_lossy(&command.output().ok()?.stdout).trim().parse().ok()
+/// MiB in use on the first GPU, by these processes; by all that there are where it is not told of each.
+fn gpu_memory(pids: &[u32]) -> Option<f64> {
+    let ask = |what: &str| {
+        let mut command = Command::new("nvidia-smi");
+        command.args(["--id=0", what, "--format=csv,noheader,nounits"]);
+        Some(String::from_utf8_lossy(&command.output().ok()?.stdout).into_owned())
+    };
+    let each = ask("--query-compute-apps=pid,used_memory")?;
+    used_by(pids, &each).or_else(|| ask("--query-gpu=memory.used")?.trim().parse().ok())
+}
+
+/// The sum over these processes in lines of `PID, MIB`; `None` if one is not there, or has no number.
+fn used_by(pids: &[u32], lines: &str) -> Option<f64> {
+    let all: Vec<(u32, f64)> = lines
+        .lines()
+        .filter_map(|line| {
+            let (pid, used) = line.split_once(',')?;
+            Some((pid.trim().parse().ok()?, used.trim().parse().ok()?))
+        })
+        .collect();
+    pids.iter().map(|pid| all.iter().find(|(of, _)| of == pid).map(|(_, used)| used)).sum()
 }
 
 fn row(name: &str, looks: &Looks, failures: &mut Vec<String>) -> String {
@@ -186,6 +202,15 @@ fn growth(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_that_of_the_programs_if_it_is_told_of_each_of_them() {
+        let lines = "17, 512\n18, 1024\n99, 40000\n";
+        assert_eq!(used_by(&[18, 17], lines), Some(1536.0));
+        assert_eq!(used_by(&[17, 20], lines), None);
+        assert_eq!(used_by(&[17], "17, [N/A]\n"), None);
+        assert_eq!(used_by(&[17], ""), None);
+    }
 
     #[test]
     fn what_grows_by_a_little_each_look_is_found_and_what_jumps_about_is_not() {
