@@ -340,6 +340,39 @@ fn who_has_the_turn_and_becomes_idle_loses_the_device_at_once() {
 }
 
 #[test]
+fn an_equal_that_rests_every_few_milliseconds_is_never_off_and_runs_beside_the_one_whose_turn_it_is() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let (solid, restless) = ([0; 2].map(|_| machine.lender(0)), machine.lender(0));
+    let urgent = machine.lender(1);
+    machine.burst(&urgent, 1, MS / 2);
+    solid.iter().for_each(|process| machine.launch(process, 1));
+    let burst = |machine: &mut Machine| {
+        machine.launch(&restless, 1);
+        let mut waited = Duration::ZERO;
+        while !gate(&restless).is_open() {
+            machine.pass(MS);
+            waited += MS;
+        }
+        machine.pass(MS);
+        let beside = on(&solid).len();
+        machine.finish(&restless);
+        machine.pass(2 * MS);
+        (waited, beside)
+    };
+    assert_eq!(burst(&mut machine).1, 0, "it takes turns as long as nothing is known");
+    let _learnt = [(); 3].map(|()| burst(&mut machine));
+    for _ in 0..50 {
+        assert_eq!(burst(&mut machine), (Duration::ZERO, 1));
+        assert_eq!(on(&solid).len(), 1);
+    }
+    wait("it is on, with the driver's turns", || {
+        !restless.fake.is_off() && *restless.fake.turns.lock().unwrap() == 2 * MS
+    });
+    let holder = &solid[on(&solid)[0]].fake;
+    wait("and so is the one beside it", || *holder.turns.lock().unwrap() == 2 * MS);
+}
+
+#[test]
 fn where_nobody_goes_before_them_any_more_equals_run_side_by_side() {
     let mut machine = Machine::new(PolicyKind::Hpf);
     let (some, urgent) = ([0; 3].map(|_| machine.lender(0)), machine.lender(1));

@@ -234,11 +234,12 @@ impl<R: Rule> Turns<R> {
         accounts.flat_map(|account| account.asks.keys().copied())
     }
 
-    /// Whether the group is ready, and the turn is its account's, or was last, or is to be the next if it is nobody's.
-    pub(super) fn has_turn(&self, id: DeviceId, group: GroupId) -> bool {
-        let Some(device) = self.devices.get(&id) else { return false };
-        let holder = device.holder().map(|(holder, _)| holder).or_else(|| device.ready().next());
-        holder.is_some_and(|holder| holder.asks.contains_key(&group))
+    /// Of the ready groups that are admitted, the first one of the account whose turn it is, or was last; if there is none, of the next one's.
+    pub(super) fn whose_turn(&self, id: DeviceId, admits: impl Fn(GroupId) -> bool) -> Option<GroupId> {
+        let device = self.devices.get(&id)?;
+        let holder = device.holder().map(|(holder, _)| holder).into_iter();
+        let mut groups = holder.chain(device.ready()).flat_map(|account| account.asks.keys().copied());
+        groups.find(|group| admits(*group))
     }
 }
 

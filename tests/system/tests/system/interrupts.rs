@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use test_system::machine::{library, program};
 use test_system::wait::{PATIENCE, millis, seconds};
 use test_system::{End, Machine, Program, Rival, Server, Storm, eventually};
@@ -181,6 +182,78 @@ fn program_killed_while_its_channels_are_stopped_then_the_server_has_nothing_of_
     drop(rival);
     // One thread more: the one that makes the calls.
     eventually("its file is closed", seconds(20), || server.holdings()[0] <= holdings[0] + 1);
+}
+
+/// How often each of these was seen on the device, in looks for so long. Never two at once: one is stopped before the next is let go.
+fn on_the_device(programs: &[Program], time: Duration) -> Vec<usize> {
+    let (start, mut seen, mut several) = (Instant::now(), vec![0_usize; programs.len()], 0);
+    while start.elapsed() < time {
+        let on: Vec<usize> = (0..programs.len()).filter(|at| !is_stopped(&programs[*at])).collect();
+        match on[..] {
+            [one] => seen[one] += 1,
+            // Each is looked at by itself, so a handover may lie in between.
+            [_, _, ..] => several += 1,
+            [] => {}
+        }
+        std::thread::sleep(millis(1));
+    }
+    assert!(several * 5 < seen.iter().sum::<usize>(), "{several} looks saw several of {seen:?}");
+    seen
+}
+
+#[test]
+fn equals_that_somebody_goes_before_then_one_has_the_device_at_a_time_and_whoever_dies_the_others_go_on() {
+    let machine = Machine::new();
+    let mut command = machine.server_command(&[]);
+    command.env("LD_PRELOAD", preload());
+    let server = Server::start(command, &machine.socket());
+    let mut greedy: Vec<Program> = (0..3).map(|_| busy(&machine, &[])).collect();
+    let level = || machine.list().iter().flat_map(|client| &client.queues).map(|queue| queue.level).min();
+    eventually("all can be interrupted", PATIENCE, || level() == Some(Level::Interrupt));
+    let rival = Rival::attach_on(&machine.socket(), 100, &DeviceKey::pci(0, 0xFA, 0, 0));
+    rival.wants_the_device();
+    eventually("they are held", PATIENCE, || {
+        greedy.iter().all(|program| machine.is_suspended(program.pid()))
+    });
+    rival.is_done();
+    let stopped = |programs: &[Program]| programs.iter().filter(|program| is_stopped(program)).count();
+    eventually("one has the device", PATIENCE, || stopped(&greedy) == 2);
+    let seen = on_the_device(&greedy, seconds(2));
+    assert!(seen.iter().all(|one| one * 8 > seen.iter().sum::<usize>()), "{seen:?}");
+    greedy.iter().for_each(|program| program.goes_on_within(PATIENCE));
+    // The one that is on, or another one: all the same to those who stay.
+    let last = greedy.remove(0);
+    last.signal(rustix::process::Signal::KILL);
+    last.wait_for_end();
+    greedy.iter().for_each(|program| program.goes_on_within(PATIENCE));
+    server.crash();
+    greedy.iter().for_each(|program| program.goes_on_within(PATIENCE));
+    eventually("all is as the driver made it", PATIENCE, || greedy.iter().all(is_plain));
+}
+
+#[test]
+fn shares_then_turns_end_on_the_device_and_each_has_its_part() {
+    let machine = Machine::new();
+    let mut command = machine.server_command(&[]);
+    command.env("LD_PRELOAD", preload());
+    let server = Server::start(command, &machine.socket());
+    assert!(machine.xcli().args(["policy", "UP"]).status().unwrap().success());
+    let both = ["75", "25"].map(|part| busy(&machine, &["--utilization", part]));
+    let stops = |program| group(program).map_or(0, |group| group.stops);
+    eventually("turns are handed over", PATIENCE, || both.iter().all(|program| stops(program) > 2));
+    let seen = on_the_device(&both, seconds(3));
+    let part = seen[0] as f64 / seen.iter().sum::<usize>() as f64;
+    assert!((0.6..0.9).contains(&part), "{seen:?}");
+    server.freeze();
+    both.iter().for_each(|program| program.goes_on_within(PATIENCE));
+    eventually("both let themselves go", PATIENCE, || both.iter().all(|program| !is_stopped(program)));
+    server.thaw();
+    eventually("turns are handed over again", PATIENCE, || both.iter().any(is_stopped));
+    let [heavy, light] = both;
+    light.signal(rustix::process::Signal::KILL);
+    light.wait_for_end();
+    eventually("alone, it is stopped no more", PATIENCE, || !is_stopped(&heavy));
+    heavy.goes_on_within(PATIENCE);
 }
 
 #[test]
