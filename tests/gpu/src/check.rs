@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// For so many seconds after the table, further storms, each with one of the programs that were the same.
     #[arg(long, value_name = "S", default_value_t = 0)]
     soak: u64,
+    /// Only that: in place of the table each program runs once, natively, to compare with.
+    #[arg(long, requires = "soak")]
+    soak_only: bool,
     /// Seconds that a program may take each time.
     #[arg(long, value_name = "S", default_value_t = 120)]
     limit: u64,
@@ -56,10 +59,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
     let (device, ..) = bundle::device(&cu)?;
     println!("{}\n", bundle::circumstances(&cu)?);
-    println!(
-        "| program | native | under XSched | suspended at random | suspensions | seconds native, under XSched, in the storm |"
-    );
-    println!("|---|---|---|---|--:|---|");
+    if !options.soak_only {
+        println!(
+            "| program | native | under XSched | suspended at random | suspensions | seconds native, under XSched, in the storm |"
+        );
+        println!("|---|---|---|---|--:|---|");
+    }
     let machine = Machine::new();
     let mut failures = 0;
     let mut compared = Vec::new();
@@ -108,6 +113,9 @@ fn row(
         println!("| {name} | {:?} by itself: not compared | | | | |", native.end);
         return Ok(Some(None));
     }
+    if options.soak_only {
+        return Ok(Some(Some(native)));
+    }
     let server = machine.server(&[]);
     let under = watch(machine, machine.run(0, program, &arguments), true, options);
     let is_same_under = compare(name, "under XSched", &native, &under);
@@ -147,6 +155,7 @@ fn soak(
     }
     let server = machine.server(&[]);
     let (mut runs, mut differ, mut suspensions) = (0u64, 0, 0);
+    let mut each: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for (name, command, native) in programs.iter().cycle() {
         if begun.elapsed().as_secs() >= options.soak {
             break;
@@ -157,8 +166,14 @@ fn soak(
         drop(storm);
         differ += u32::from(!compare(name, "in a further storm", native, &run));
         (runs, suspensions) = (runs + 1, suspensions + run.suspensions);
+        let of_it = each.entry(name).or_default();
+        *of_it = (of_it.0 + 1, of_it.1 + run.suspensions);
     }
     server.end();
+    println!("\n| program | runs in a storm | suspensions |\n|---|--:|--:|");
+    for (name, (runs, suspensions)) in each {
+        println!("| {name} | {runs} | {suspensions} |");
+    }
     println!(
         "\n{runs} further runs of {} programs in {} s of storms, {suspensions} suspensions: {differ} differ.",
         programs.len(),
