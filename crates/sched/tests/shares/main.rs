@@ -140,6 +140,31 @@ fn changed_utilization_changes_the_shares_at_once() {
     assert_near(&machine.shares(), &[10.0, 90.0], 5.0);
 }
 
+/// Some of the random programs below with which a bound on their waits was exceeded once in 300 cases: it had taken the turns of others to be as
+/// long as one's own, and the device never to rest.
+#[test]
+fn nobody_waits_longer_than_for_the_turns_of_the_others() {
+    let program = |utilization, kernel_us, in_flight| Program {
+        kernel: Duration::from_micros(kernel_us),
+        in_flight,
+        ..busy(utilization)
+    };
+    check_waits(&[
+        program(1, 417, 3),
+        program(33, 2_406, 2),
+        program(34, 2_354, 4),
+        program(14, 885, 3),
+        program(59, 2_102, 1),
+    ]);
+    check_waits(&[
+        program(7, 2_911, 2),
+        program(59, 2_886, 3),
+        program(40, 2_927, 1),
+        program(80, 702, 1),
+        program(71, 2_998, 2),
+    ]);
+}
+
 #[test]
 fn timeslice_sets_the_length_of_turns_and_not_the_shares() {
     let slow = Program { timeslice: Some(50_000), ..busy(50) };
@@ -164,22 +189,31 @@ fn wanted(programs: &[Program]) -> Vec<f64> {
     programs.iter().map(|program| 100.0 * program.utilization.unwrap_or(0) as f64 / sum as f64).collect()
 }
 
+/// Busy programs get their shares, the device is busy, and nobody waits for longer than he must.
+fn check_waits(programs: &[Program]) {
+    let mut machine = Machine::new(Device::Fair, programs);
+    machine.run(10 * SECOND);
+    assert_near(&machine.shares(), &wanted(programs), 1.0);
+    // The end of what is in flight is seen up to 0.2 ms late, in each turn of 5 ms.
+    assert!(machine.utilization() > 95.0);
+    let sum: i64 = programs.iter().filter_map(|program| program.utilization).sum();
+    // 5 ms, the change at either end, and what was in flight.
+    let turn = |program: &Program| 10 * MS + program.kernel * program.in_flight as u32;
+    let once: Duration = programs.iter().map(turn).sum();
+    for (program, longest) in programs.iter().zip(machine.longest_waits()) {
+        // What its turn cost it is made up for when the others have had as much for their shares, and each a turn of its own more; beside
+        // that the device rests as it may.
+        let rounds = sum as f64 / program.utilization.unwrap_or(1) as f64;
+        let bound = (turn(program).mul_f64(rounds) + once).div_f64(0.95);
+        assert!(longest < bound, "{longest:?}, more than {bound:?}: {programs:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn busy_programs_get_their_shares_and_nobody_waits_for_long(programs in programs()) {
-        let mut machine = Machine::new(Device::Fair, &programs);
-        machine.run(10 * SECOND);
-        assert_near(&machine.shares(), &wanted(&programs), 1.0);
-        // The end of what is in flight is seen up to 0.2 ms late, in each turn of 5 ms.
-        prop_assert!(machine.utilization() > 95.0);
-        let sum: i64 = programs.iter().filter_map(|program| program.utilization).sum();
-        for (program, longest) in programs.iter().zip(machine.longest_waits()) {
-            // All others have had their turns until this one, with what it had in flight, is behind by a turn; and each one turn more.
-            let rounds = sum as f64 / program.utilization.unwrap_or(1) as f64 + programs.len() as f64;
-            let turn = 8 * MS + program.kernel * program.in_flight as u32;
-            prop_assert!(longest < turn.mul_f64(rounds), "{longest:?} {programs:?}");
-        }
+        check_waits(&programs);
     }
 }
