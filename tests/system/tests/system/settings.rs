@@ -69,7 +69,13 @@ fn another_tools_stand_in_is_preloaded_then_calls_go_through_it_and_not_past_it(
 fn bad_values_then_each_is_reported_once_and_the_program_runs() {
     let machine = Machine::new();
     let _server = machine.strict_server();
-    let bad = [("XSCHED_WINDOW", "5 parsecs"), ("XSCHED_GRUOP", "x"), ("XSCHED_AUTO_XQUEUE_BATCH_SIZE", "8")];
+    let bad = [
+        ("XSCHED_WINDOW", "5 parsecs"),
+        ("XSCHED_GRUOP", "x"),
+        ("XSCHED_AUTO_XQUEUE_BATCH_SIZE", "8"),
+        // Also where xserver schedules, which has a policy of its own.
+        ("XSCHED_POLICY", "HFP"),
+    ];
     let program = with(&machine, &bad, &["job", "job", "work", "sleep"]);
     program.goes_on_within(PATIENCE);
     eventually("it is attached", PATIENCE, || machine.is_attached(program.pid()));
