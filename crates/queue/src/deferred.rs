@@ -9,14 +9,16 @@
 //! calls that stop and start the device queue, which by their contract never wait for anybody inside the vendor's library.
 //! `preemption` before `state` before `inbox`. Deliberately absent: copies of arguments, and any bound on the buffer.
 
+mod failures;
 mod inbox;
 mod state;
 mod worker;
 
 use crate::gate::Holders;
 use crate::weakenable;
+use failures::Stretch;
 use inbox::Inbox;
-use state::{Outcome, State};
+use state::State;
 use std::sync::{OnceLock, PoisonError};
 use xsched_core::Level;
 use xsched_core::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, thread};
@@ -70,7 +72,7 @@ pub trait Way: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Ticket {
     number: u64,
-    outcome: Outcome,
+    stretch: std::sync::Arc<Stretch>,
 }
 
 /// How the worker launches.
@@ -116,9 +118,16 @@ pub enum Readiness {
 }
 
 impl Ticket {
+    /// Of a command that was not taken.
+    fn discarded() -> Ticket {
+        let stretch = Stretch::from(0);
+        stretch.fail(&(0..1), &Error::Discarded);
+        Ticket { number: 0, stretch: stretch.into() }
+    }
+
     /// The command's error, if it has one by now.
     pub fn result(&self) -> Result<(), Error> {
-        self.outcome.get().cloned().map_or(Ok(()), Err)
+        self.stretch.error_of(self.number).map_or(Ok(()), Err)
     }
 }
 
@@ -163,16 +172,15 @@ impl Deferred {
     pub fn submit(&self, command: Box<dyn HwCommand>) -> Ticket {
         // Relaxed: a thread sees its own submits, and those of others by whatever made it know of them.
         self.shared.submitted.0.fetch_add(1, Ordering::Relaxed);
-        let outcome = Outcome::default();
-        match self.shared.put(command, outcome.clone()) {
-            Ok((number, sleeps)) => {
+        match self.shared.put(command) {
+            Ok((ticket, sleeps)) => {
                 self.shared.notify_worker(sleeps && SUBMIT_WAKES);
-                Ticket { number, outcome }
+                ticket
             }
             Err(command) => {
                 self.shared.settled.0.fetch_add(1, LAUNCHED);
                 drop(command);
-                Ticket { number: 0, outcome: Outcome::new(Error::Discarded.into()) }
+                Ticket::discarded()
             }
         }
     }
@@ -181,7 +189,7 @@ impl Deferred {
     /// command's own, or the device's if it will never be known whether the command is complete.
     pub fn wait(&self, ticket: &Ticket) -> Result<(), Error> {
         self.forbid_on_worker("wait")?;
-        self.shared.wait_for(ticket.number, Some(&ticket.outcome));
+        self.shared.wait_for(ticket.number, Some(ticket));
         ticket.result()
     }
 
@@ -227,8 +235,8 @@ impl Deferred {
         if let Some(placed) = mark {
             match placed.mark.is_complete() {
                 Ok(false) => return Readiness::Ready,
-                Ok(true) => self.shared.complete(placed.behind, Ok(())),
-                Err(error) => self.shared.complete(placed.behind, Err(error)),
+                Ok(true) => drop(self.shared.complete(placed.behind, Ok(()))),
+                Err(error) => drop(self.shared.complete(placed.behind, Err(error))),
             }
         }
         if self.shared.lock().is_idle() { Readiness::Idle } else { Readiness::Ready }
@@ -410,7 +418,7 @@ impl Shared {
     /// The state, with all that was submitted.
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.take_over(&mut self.inbox().commands);
+        state.take_over(&mut self.inbox().new);
         state
     }
 
@@ -460,16 +468,16 @@ impl Shared {
         state
     }
 
-    /// Waits until command `number` and all before it are complete, or `outcome` is known.
-    fn wait_for(&self, number: u64, outcome: Option<&Outcome>) {
+    /// Waits until command `number` and all before it are complete, or the one of this ticket has failed.
+    fn wait_for(&self, number: u64, ticket: Option<&Ticket>) {
         let mut state = self.lock();
         let number = number.min(state.submitted());
         state.wanted = state.wanted.max(number);
-        while state.completed < number && outcome.is_none_or(|outcome| outcome.get().is_none()) {
+        while state.completed < number && ticket.is_none_or(|ticket| ticket.result().is_ok()) {
             state = match state.mark_behind(number) {
                 Some(placed) => {
                     drop(state);
-                    self.complete(placed.behind, placed.mark.wait());
+                    drop(self.complete(placed.behind, placed.mark.wait()));
                     self.lock()
                 }
                 None => self.wait_progress(state, number),
@@ -491,10 +499,12 @@ impl Shared {
     }
 
     /// The mark behind the first `behind` commands has come.
-    fn complete(&self, behind: u64, result: Result<(), Error>) {
-        let mut state = self.lock();
+    fn complete(&self, behind: u64, result: Result<(), Error>) -> MutexGuard<'_, State> {
+        // What was submitted meanwhile is no matter here, and who submits is left alone.
+        let mut state = self.own();
         state.complete(behind, result);
         self.notify_progress(&state);
+        state
     }
 
     /// Stops or starts the device queue as the holders want it now. Whoever changes them calls this afterwards; the last to

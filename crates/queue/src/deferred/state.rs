@@ -3,11 +3,13 @@
 //! Commands are numbered from 1 in the order of their submits: first those that are complete, then those in flight, then those
 //! pending, without gaps. So a number and two lengths say where a command is.
 
+use super::failures::Stretches;
 use super::{LaunchConfig, Level};
 use crate::gate::Holders;
 use crate::weakenable;
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use xsched_hal::{Error, HwCommand, Mark};
 
 weakenable! {
@@ -15,11 +17,12 @@ weakenable! {
     const CLAIMS: bool, "deferred_claim"
 }
 
-/// Set when a command failed. Written and read under the state's lock, or after it: no synchronization of its own is needed.
-pub(super) type Outcome = Arc<OnceLock<Error>>;
-
-/// A command that is not launched.
-pub(super) type Pending = (Box<dyn HwCommand>, Outcome);
+/// Commands that are not launched, and where it is noted if one fails.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) commands: VecDeque<Box<dyn HwCommand>>,
+    pub(super) stretches: Stretches,
+}
 
 #[derive(Clone)]
 pub(super) struct Placed {
@@ -43,9 +46,11 @@ pub(super) enum Step {
 }
 
 pub(super) struct State {
-    pending: VecDeque<Pending>,
-    /// Taken by the worker (the last one may be in the middle of its launch) and not known to be complete.
-    in_flight: VecDeque<Outcome>,
+    pending: VecDeque<Box<dyn HwCommand>>,
+    /// Taken by the worker (the last one may be in the middle of its launch) and not known to be complete: so many.
+    in_flight: usize,
+    /// Of all of these.
+    stretches: Stretches,
     /// Marks not known to be complete, oldest first.
     marks: VecDeque<Placed>,
     pub(super) completed: u64,
@@ -69,7 +74,8 @@ impl State {
     pub(super) fn new(level: Level) -> State {
         State {
             pending: VecDeque::new(),
-            in_flight: VecDeque::new(),
+            in_flight: 0,
+            stretches: Stretches::default(),
             marks: VecDeque::new(),
             completed: 0,
             wanted: 0,
@@ -96,11 +102,11 @@ impl State {
 
     /// Commands pending and in flight.
     pub(super) fn counts(&self) -> (usize, usize) {
-        (self.pending.len(), self.in_flight.len())
+        (self.pending.len(), self.in_flight)
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.in_flight.is_empty()
+        self.pending.is_empty() && self.in_flight == 0
     }
 
     /// How far the device queue should be stopped.
@@ -119,13 +125,14 @@ impl State {
     }
 
     /// Takes over commands that come behind all others.
-    pub(super) fn take_over(&mut self, commands: &mut VecDeque<Pending>) {
+    pub(super) fn take_over(&mut self, new: &mut Pending) {
         if self.pending.is_empty() {
             // The room goes back and forth.
-            std::mem::swap(&mut self.pending, commands);
+            std::mem::swap(&mut self.pending, &mut new.commands);
         } else {
-            self.pending.append(commands);
+            self.pending.append(&mut new.commands);
         }
+        self.stretches.append(&mut new.stretches);
     }
 
     pub(super) fn has_pending(&self) -> bool {
@@ -154,29 +161,29 @@ impl State {
         }
     }
 
-    /// Takes the next command if it may be launched now, in one step with [`State::launching`], so that a suspension sees it.
-    pub(super) fn claim(&mut self) -> Option<Pending> {
+    /// Takes the next command, and answers its number too, if it may be launched now; in one step with [`State::launching`], so that a suspension sees it.
+    pub(super) fn claim(&mut self) -> Option<(Box<dyn HwCommand>, u64)> {
         if !self.may_launch() {
             return None;
         }
-        let (command, outcome) = self.pending.pop_front()?;
-        self.in_flight.push_back(outcome.clone());
+        let command = self.pending.pop_front()?;
+        self.in_flight += 1;
         self.launching = CLAIMS;
-        Some((command, outcome))
+        Some((command, self.taken()))
     }
 
     fn is_full(&self) -> bool {
-        self.in_flight.len() >= self.config.threshold
+        self.in_flight >= self.config.threshold
     }
 
     fn may_launch(&self) -> bool {
         self.holders.is_empty() && !self.is_full() && !self.pending.is_empty()
     }
 
-    /// Notes that a command failed.
-    pub(super) fn fail(&mut self, outcome: &Outcome, error: Error) {
+    /// Notes that commands in flight failed.
+    pub(super) fn fail(&mut self, numbers: RangeInclusive<u64>, error: Error) {
         // Only the first error of a command counts, and only that of the first command is kept for everybody.
-        if outcome.set(error.clone()).is_ok() {
+        if self.stretches.fail(*numbers.start()..numbers.end() + 1, &error) {
             self.first_error.get_or_insert(error);
         }
     }
@@ -196,29 +203,27 @@ impl State {
         while self.marks.front().is_some_and(|placed| placed.behind <= behind) {
             self.marks.pop_front();
         }
-        while self.completed < behind
-            && let Some(outcome) = self.in_flight.pop_front()
-        {
-            self.completed += 1;
-            if let Err(error) = &result {
-                self.fail(&outcome, error.clone());
-            }
+        let behind = behind.min(self.taken());
+        if behind <= self.completed {
+            return;
         }
+        if let Err(error) = result {
+            self.fail(self.completed + 1..=behind, error);
+        }
+        self.in_flight -= usize::try_from(behind - self.completed).unwrap_or(self.in_flight);
+        self.completed = behind;
+        self.stretches.complete(behind);
     }
 
     /// Takes out what is pending. The numbers stay: they count as in flight until the next mark.
-    pub(super) fn discard(&mut self) -> Vec<Box<dyn HwCommand>> {
-        let (commands, outcomes): (Vec<_>, Vec<_>) = self.pending.drain(..).unzip();
-        for outcome in &outcomes {
-            // Cannot be set already: only commands in flight fail.
-            let _ = outcome.set(Error::Discarded);
-        }
-        self.in_flight.extend(outcomes);
-        commands
+    pub(super) fn discard(&mut self) -> VecDeque<Box<dyn HwCommand>> {
+        self.stretches.fail(self.taken() + 1..self.submitted() + 1, &Error::Discarded);
+        self.in_flight += self.pending.len();
+        std::mem::take(&mut self.pending)
     }
 
     /// Takes out what is pending, and counts what is in flight as lost.
-    pub(super) fn abandon(&mut self) -> Vec<Box<dyn HwCommand>> {
+    pub(super) fn abandon(&mut self) -> VecDeque<Box<dyn HwCommand>> {
         let commands = self.discard();
         self.complete(self.taken(), Err(Error::Lost { call: "the end of the queue" }));
         commands
@@ -226,7 +231,7 @@ impl State {
 
     /// The number of the newest command that is no longer pending.
     fn taken(&self) -> u64 {
-        self.completed + self.in_flight.len() as u64
+        self.completed + self.in_flight as u64
     }
 
     /// The number of the newest command with a mark behind it.
@@ -238,6 +243,7 @@ impl State {
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests {
+    use super::super::failures::Stretch;
     use super::*;
     use xsched_hal::HwQueue;
 
@@ -264,8 +270,11 @@ mod tests {
     }
 
     fn push(state: &mut State) -> u64 {
-        state.take_over(&mut VecDeque::from([(Box::new(Nothing) as _, Outcome::default())]));
-        state.submitted()
+        let mut new = Pending { commands: [Box::new(Nothing) as _].into(), ..Pending::default() };
+        let number = state.submitted() + 1;
+        new.stretches.push(Arc::new(Stretch::from(number)));
+        state.take_over(&mut new);
+        number
     }
 
     /// Does what the worker does; returns whether there was anything to do.

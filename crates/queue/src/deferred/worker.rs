@@ -10,15 +10,22 @@ impl Shared {
     /// Runs until the queue has ended and everything is complete.
     pub(super) fn work(&self) {
         let _ = self.worker.set(thread::current().id());
-        let mut has_lingered = false;
+        let (mut has_lingered, mut has_launched) = (false, false);
         let mut state = self.own();
         loop {
             if !state.has_pending() {
-                state.take_over(&mut self.inbox().commands);
+                if std::mem::take(&mut has_launched) {
+                    drop(state);
+                    breathe();
+                    state = self.own();
+                }
+                state.take_over(&mut self.inbox().new);
             }
             // Asked under the lock: a way that opens afterwards is found open before the worker waits on it.
             let is_open = self.way.as_ref().is_none_or(|way| way.is_open());
-            state = match state.next(is_open) {
+            let step = state.next(is_open);
+            has_launched |= matches!(step, Step::Launch);
+            state = match step {
                 Step::Launch => match &self.way {
                     Some(way) => {
                         drop(state);
@@ -44,8 +51,8 @@ impl Shared {
                 }
                 Step::Wait(Placed { behind, mark }) => {
                     drop(state);
-                    self.complete(behind, mark.wait());
-                    self.own()
+                    let result = mark.wait();
+                    self.complete(behind, result)
                 }
                 Step::Sleep if !has_lingered => {
                     drop(state);
@@ -69,7 +76,7 @@ impl Shared {
         mut state: MutexGuard<'a, State>,
         admitted: Result<(), Error>,
     ) -> MutexGuard<'a, State> {
-        let Some((mut command, outcome)) = state.claim() else { return state };
+        let Some((mut command, number)) = state.claim() else { return state };
         drop(state);
         let result = admitted.and_then(|()| self.queue.launch(command.as_mut()));
         // The command is the program's: dropped without a lock.
@@ -78,7 +85,7 @@ impl Shared {
         state.launching = false;
         let concerns_all = result.is_err();
         if let Err(error) = result {
-            state.fail(&outcome, error);
+            state.fail(number..=number, error);
         }
         self.settled.0.fetch_add(1, LAUNCHED);
         if concerns_all || state.waiting_for_launches > 0 {
@@ -88,26 +95,26 @@ impl Shared {
     }
 
     /// The state, as far as the worker has taken over what was submitted.
-    fn own(&self) -> MutexGuard<'_, State> {
+    pub(super) fn own(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks out for a submit for a few microseconds: waking would cost whoever submits next as much.
     fn linger(&self) {
-        const LOOKS: usize = if cfg!(loom) { 0 } else { 100 };
+        const LOOKS: usize = if cfg!(loom) { 0 } else { 12 };
         for _ in 0..LOOKS {
             if self.has_unlaunched() {
                 return;
             }
-            spin_loop();
+            breathe();
         }
     }
 
     /// Sleeps, unless something was submitted meanwhile.
     fn sleep<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut inbox = self.inbox();
-        if !inbox.commands.is_empty() {
-            state.take_over(&mut inbox.commands);
+        if !inbox.new.commands.is_empty() {
+            state.take_over(&mut inbox.new);
             return state;
         }
         // Said before the state's lock is given up: who changes the state from now on finds it said.
@@ -119,4 +126,11 @@ impl Shared {
         drop(inbox);
         self.own()
     }
+}
+
+/// A fraction of a microsecond between two looks at what is submitted. Each look takes the cache line from whoever submits; so some commands come together meanwhile, and
+/// the worker and a thread that submits without a pause do not take turns for each of them.
+fn breathe() {
+    const SPINS: usize = if cfg!(loom) { 0 } else { 8 };
+    (0..SPINS).for_each(|_| spin_loop());
 }
