@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Length of the greedy kernels in µs.
     #[arg(long, value_name = "µs", default_value_t = 1000)]
     length: u64,
+    /// Kernels of an urgent request, of 20 µs each; each number is a table.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [player::KERNELS, 100])]
+    kernels: Vec<usize>,
     /// Urgent requests for each row, of each urgent program.
     #[arg(long, value_name = "N", default_value_t = 150)]
     requests: usize,
@@ -38,11 +41,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs all and prints the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let cu = Api::open("libcuda.so.1").map_err(anyhow::Error::msg)?;
-    println!("{}\n", bundle::circumstances(&cu)?);
+    println!("{}", bundle::circumstances(&cu)?);
+    options.kernels.iter().try_for_each(|kernels| table(options, *kernels))
+}
+
+fn table(options: &Options, kernels: usize) -> Result<()> {
     println!(
-        "{} urgent programs, each {} kernels of {} µs every {PERIOD_MS} ms, beside {} greedy ones with kernels of {} µs.\n",
+        "\n{} urgent programs, each {kernels} kernels of {} µs every {PERIOD_MS} ms, beside {} greedy ones with kernels of {} µs.\n",
         options.urgent,
-        player::KERNELS,
         player::KERNEL.as_micros(),
         options.greedy,
         options.length
@@ -52,16 +58,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let machine = Machine::new();
     let _server = machine.server(&[]);
     let mut cast = Cast::start(options, &machine, None)?;
-    let alone = cast.urgent(options.requests)?;
+    let alone = cast.urgent(options.requests, kernels)?;
     let rate = cast.greedy_alone(options.length)?;
     row("native, urgent ones alone", &alone, &alone, None);
-    let (times, kept) = cast.together(options)?;
-    row("native", &times, &alone, Some((kept / rate, left(options))));
+    let (times, kept) = cast.together(options, kernels)?;
+    row("native", &times, &alone, Some((kept / rate, left(options, kernels))));
     drop(cast);
     for &level in &options.level {
         let mut cast = Cast::start(options, &machine, Some(level))?;
-        let (times, kept) = cast.together(options)?;
-        row(&format!("XSched, Level {level}"), &times, &alone, Some((kept / rate, left(options))));
+        let (times, kept) = cast.together(options, kernels)?;
+        row(&format!("XSched, Level {level}"), &times, &alone, Some((kept / rate, left(options, kernels))));
     }
     Ok(())
 }
@@ -76,8 +82,8 @@ fn row(name: &str, times: &[f64], alone: &[f64], kept: Option<(f64, f64)>) {
 }
 
 /// The part of the device that the urgent programs' kernels leave.
-fn left(options: &Options) -> f64 {
-    let work = options.urgent as f64 * player::KERNELS as f64 * player::KERNEL.as_secs_f64();
+fn left(options: &Options, kernels: usize) -> f64 {
+    let work = options.urgent as f64 * kernels as f64 * player::KERNEL.as_secs_f64();
     1.0 - work / (PERIOD_MS as f64 / 1e3)
 }
 
@@ -112,8 +118,9 @@ impl Cast {
     }
 
     /// All times of all urgent programs, at once, least first.
-    fn urgent(&mut self, requests: usize) -> Result<Vec<f64>> {
-        self.urgent.iter_mut().try_for_each(|worker| worker.tell(&format!("run {requests} {PERIOD_MS}")))?;
+    fn urgent(&mut self, requests: usize, kernels: usize) -> Result<Vec<f64>> {
+        let order = format!("run {requests} {PERIOD_MS} {kernels}");
+        self.urgent.iter_mut().try_for_each(|worker| worker.tell(&order))?;
         let mut times = Vec::new();
         for worker in &mut self.urgent {
             let said = worker.hear("took", PATIENCE)?;
@@ -133,14 +140,14 @@ impl Cast {
     }
 
     /// The urgent times, and the greedy rates together.
-    fn together(&mut self, options: &Options) -> Result<(Vec<f64>, f64)> {
+    fn together(&mut self, options: &Options, kernels: usize) -> Result<(Vec<f64>, f64)> {
         let length = options.length;
         self.greedy.iter_mut().try_for_each(|worker| worker.tell(&format!("go {length}")))?;
         std::thread::sleep(SETTLE);
         // The first ones teach whoever learns.
-        self.urgent(10)?;
+        self.urgent(10, kernels)?;
         self.greedy.iter_mut().try_for_each(|worker| worker.tell("count"))?;
-        let times = self.urgent(options.requests)?;
+        let times = self.urgent(options.requests, kernels)?;
         self.greedy.iter_mut().try_for_each(|worker| worker.tell("stop"))?;
         let rates = self.greedy.iter_mut().map(|worker| Ok(worker.hear("did", PATIENCE)?.parse::<f64>()?));
         Ok((times, rates.sum::<Result<f64>>()?))

@@ -25,7 +25,7 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Kind {
-    /// `run REQUESTS PERIOD_MS`: answers `took` and each request's time in µs. `eager SECONDS`, `stop`: small kernels with gaps between
+    /// `run REQUESTS PERIOD_MS [KERNELS]`: answers `took` and each request's time in µs. `eager SECONDS`, `stop`: small kernels with gaps between
     /// them, without a pause; says `begins`, and `took` at the end.
     Urgent,
     /// `go KERNEL_US`, `count`, `where`, `stop`: answers `at` where it is, and `did` with its rate at the end. In place of `go`: `free`, `load` or `wait`, which
@@ -50,7 +50,7 @@ pub(crate) fn play(options: &Options) -> Result<()> {
 
 fn urgent(cu: &Api, orders: &Receiver<Order>) -> Result<()> {
     let kernels = cu.kernels().map_err(|code| anyhow::anyhow!("the driver answers {code}"))?;
-    request(cu, &kernels)?;
+    request(cu, &kernels, KERNELS)?;
     println!("ready");
     while let Ok(order) = orders.recv() {
         if order.first().is_some_and(|word| word == "eager") {
@@ -59,13 +59,14 @@ fn urgent(cu: &Api, orders: &Receiver<Order>) -> Result<()> {
             continue;
         }
         let (requests, period) = (number(&order, 1)?, Duration::from_millis(number(&order, 2)?));
+        let of_each = if order.len() > 3 { number(&order, 3)? as usize } else { KERNELS };
         let mut took = String::from("took");
         let mut due = Instant::now();
         for _ in 0..requests {
             due = (due + period).max(Instant::now());
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let begun = Instant::now();
-            request(cu, &kernels)?;
+            request(cu, &kernels, of_each)?;
             took += &format!(" {:.1}", begun.elapsed().as_secs_f64() * 1e6);
         }
         println!("{took}");
@@ -91,8 +92,8 @@ fn eager(cu: &Api, kernels: &Kernels, time: Duration, orders: &Receiver<Order>) 
     call("cuStreamSynchronize", unsafe { (cu.cuStreamSynchronize)(null_mut()) })
 }
 
-fn request(cu: &Api, kernels: &Kernels) -> Result<()> {
-    for _ in 0..KERNELS {
+fn request(cu: &Api, kernels: &Kernels, of_each: usize) -> Result<()> {
+    for _ in 0..of_each {
         call("cuLaunchKernel", cu.spin(kernels, KERNEL.as_nanos() as u64, null_mut()))?;
     }
     // SAFETY: no preconditions.
