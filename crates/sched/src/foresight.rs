@@ -14,7 +14,8 @@ use xsched_core::hint::PRIORITY_NO_EXECUTE;
 use xsched_core::{ClientId, GroupId, QueueId};
 
 impl Scheduler {
-    /// The clients whose becoming ready would close a gate of another group that is open now: all others can be heard of a little later. `None` if they are more than `most`, or if
+    /// The clients whose becoming ready would close a gate of another group that is open now: all others can be heard of a little later, and so can those who only end the turn of an
+    /// equal ([`Turn`](crate::Turn)). `None` if they are more than `most`, or if
     /// the policy does not go by priorities alone, so that it cannot be said.
     pub fn in_a_hurry(&self, most: usize) -> Option<BTreeSet<ClientId>> {
         let mut found = BTreeSet::new();

@@ -6,7 +6,7 @@ mod turns;
 mod world;
 
 use proptest::prelude::*;
-use steps::{Step, steps};
+use steps::{Step, equals, steps};
 use turns::Turns;
 use world::World;
 use xsched_core::{ClientId, DeviceId, Event, GroupId, Hints, QueueId, Time};
@@ -43,6 +43,13 @@ proptest! {
     #[test]
     fn hpf_does_what_the_plain_model_says(steps in steps(120)) {
         run(World::under(PolicyKind::Hpf), steps);
+    }
+
+    #[test]
+    fn equals_that_can_be_taken_off_do_what_the_plain_model_says(steps in steps(60)) {
+        for policy in [PolicyKind::Hpf, PolicyKind::Awf] {
+            run(World::under(policy), equals().chain(steps.iter().copied()).collect());
+        }
     }
 
     #[test]

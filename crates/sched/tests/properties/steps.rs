@@ -26,6 +26,16 @@ pub(crate) enum Step {
     Repolicy(usize),
 }
 
+/// Of four groups on one device, three are equals that can be taken off it, and somebody goes before them.
+pub(crate) fn equals() -> impl Iterator<Item = (Step, bool)> {
+    let joined = (1..=4u32).flat_map(|n| {
+        let (queue, priority) = (u64::from(n) + 3, if n == 4 { 2 } else { 0 });
+        let fact = Step::ClientFact(n, Fact::Interruptible(true));
+        [Step::Join(n, n), fact, Step::Create(queue, n, 1, Some(priority)), Step::Ready(queue)]
+    });
+    joined.map(|step| (step, true))
+}
+
 /// Up to `most` steps, each with whether a decision follows it.
 pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<(Step, bool)>> {
     prop::collection::vec((step(), prop::bool::weighted(0.8)), 1..most)
