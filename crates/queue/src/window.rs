@@ -267,7 +267,9 @@ impl Window {
 
     /// The queue is held back from now on. What it has on the device shares that from now on, but has been there for so long already: its commands are not shorter than that. Else a
     /// program whose turns are all shorter than one of its commands would never show that these have become longer, and would pass for stalled in each turn.
-    pub fn held_back(&mut self, now: Time) {
+    pub fn held_back(&mut self, launched: u64, now: Time) {
+        // What is done by now is no part of that: the program may have paused since.
+        self.look(launched, now);
         if let (Some((since, true)), Some(known)) = (self.progress, &mut self.per_command) {
             let least = now.since(since).as_nanos() as f64;
             *known += (least - *known).max(0.0) / 4.0;

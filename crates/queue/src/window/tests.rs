@@ -145,12 +145,28 @@ fn commands_that_have_become_longer_than_a_turn_are_found_out_by_the_turns() {
             run.pass(turn / 80);
         }
         passed.push(run.launched - before);
-        run.window.held_back(run.now);
+        run.window.held_back(run.launched, run.now);
         run.pass(Duration::from_millis(5));
         run.window.interrupted();
     }
     assert_eq!(passed.last(), Some(&1), "{passed:?} {:?}", run.window);
     assert!(run.window.per_command().is_some_and(|one| one <= turn), "no more than is known");
+}
+
+#[test]
+fn a_pause_of_the_program_before_it_is_held_back_is_not_taken_for_the_length_of_a_command() {
+    let mut run = Run::new();
+    for done in 0..50 {
+        run.done(done);
+        run.launch_all();
+        run.pass(Duration::from_micros(100));
+    }
+    let known = run.window.per_command();
+    // All is done at once, and nobody looks: the program computes something.
+    run.done(run.launched);
+    run.pass(Duration::from_millis(400));
+    run.window.held_back(run.launched, run.now);
+    assert_eq!(run.window.per_command(), known);
 }
 
 #[test]

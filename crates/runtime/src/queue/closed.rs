@@ -24,7 +24,7 @@ impl Queue {
             return Ok(true);
         }
         // What completes from now on was not alone on the device, or is told by its last mark only: nothing to learn from.
-        self.with(|inner| inner.window.held_back(clock()));
+        self.with(|inner| inner.window.held_back(launched, clock()));
         let since = clock();
         let is_first = self.at_gate.fetch_add(1, Ordering::AcqRel) == 0;
         let opened = self.sleep_at_gate(launched);
