@@ -373,6 +373,31 @@ fn an_equal_that_rests_every_few_milliseconds_is_never_off_and_runs_beside_the_o
 }
 
 #[test]
+fn a_group_of_several_processes_has_its_turn_as_a_whole() {
+    let mut machine = Machine::new(PolicyKind::Hpf);
+    let job = [0; 2].map(|_| machine.join(0, Some("job")));
+    job.iter().for_each(|process| machine.lend(process));
+    let (alone, urgent) = (machine.lender(0), machine.lender(1));
+    machine.burst(&urgent, 1, MS / 2);
+    job.iter().chain([&alone]).for_each(|process| machine.launch(process, 1));
+    let mut turns = [0; 2];
+    for _ in 0..200 {
+        machine.pass(MS);
+        let of_job = on(&job).len();
+        assert!(of_job % 2 == 0 && (of_job == 2) != gate(&alone).is_open());
+        turns[usize::from(of_job == 2)] += 1;
+    }
+    assert!(turns.iter().all(|turns| *turns > 60), "{turns:?}");
+    let is_on = gate(&alone).is_open();
+    wait("the others are off", || {
+        alone.fake.is_off() != is_on && job.iter().all(|process| process.fake.is_off() == is_on)
+    });
+    // Its two parts run side by side in its turn.
+    let turns = |process: &Process| *process.fake.turns.lock().unwrap();
+    wait("turns", || turns(&alone) == MS / 1000 && job.iter().all(|process| turns(process) == 2 * MS));
+}
+
+#[test]
 fn where_nobody_goes_before_them_any_more_equals_run_side_by_side() {
     let mut machine = Machine::new(PolicyKind::Hpf);
     let (some, urgent) = ([0; 3].map(|_| machine.lender(0)), machine.lender(1));
