@@ -2,7 +2,9 @@
 //! and progress are told as the runtime does.
 
 use std::time::Duration;
-use xsched_core::{ClientId, DeviceId, Event, GroupId, Hint, HintKind, Hints, Operation, QueueId, Time};
+use xsched_core::{
+    ClientId, DeviceId, Event, Fact, GroupId, Hint, HintKind, Hints, Operation, QueueId, Time,
+};
 use xsched_sched::{PolicyKind, Scheduler, Settings};
 
 /// What a device does with kernels of several programs.
@@ -12,6 +14,8 @@ pub(crate) enum Device {
     Fair,
     /// They run in the order of their launches.
     InOrder,
+    /// The same as the first, and programs can be taken off it in the middle of a kernel: who is held back is, by a call, and has work there when it is let on again, by another one.
+    Interruptible,
 }
 
 /// A program with one queue.
@@ -60,6 +64,10 @@ struct Running {
     next: Time,
     launched: u64,
     completed: u64,
+    /// It is off the device.
+    is_off: bool,
+    /// The call comes to its end that takes it off, or lets it on.
+    call: Option<(Time, bool)>,
     /// Told by nobody but us: all of it is done, although the gate is closed.
     drained_at: Option<Time>,
     work: Duration,
@@ -90,6 +98,8 @@ pub(crate) struct Machine {
 const DEVICE: DeviceId = DeviceId(1);
 /// How long it takes until somebody has seen that a queue has come to its end behind a closed gate.
 const WATCH: Duration = Duration::from_micros(200);
+/// How long one call takes; who is let on waits for him who is taken off.
+const CALL: Duration = Duration::from_micros(200);
 
 impl Machine {
     /// Under UP.
@@ -114,6 +124,8 @@ impl Machine {
                 let hint = Hint::new(kind, value).unwrap();
                 scheduler.handle(Event::ClientHint { client, hint }, Time::ZERO);
             }
+            let fact = Fact::Interruptible(device == Device::Interruptible);
+            scheduler.handle(Event::ClientFact { client, fact }, Time::ZERO);
             let hints = Hints::default();
             scheduler.handle(Event::QueueCreated { queue, client, device: DEVICE, hints }, Time::ZERO);
             Running {
@@ -124,6 +136,8 @@ impl Machine {
                 next: Time::ZERO + program.starts,
                 launched: 0,
                 completed: 0,
+                is_off: false,
+                call: None,
                 drained_at: None,
                 work: Duration::ZERO,
                 waits_since: None,
@@ -144,7 +158,7 @@ impl Machine {
             let rate = self.sharers();
             let kernels = self.heads().map(|at| self.now + self.kernels[at].left * rate);
             let programs = (self.programs.iter())
-                .flat_map(|running| [Some(running.next), running.drained_at])
+                .flat_map(|running| [Some(running.next), running.drained_at, running.call.map(|(at, _)| at)])
                 .flatten()
                 .filter(|&time| time > self.now);
             let next = kernels.chain(programs).chain(self.wake).chain([end]).min().unwrap();
@@ -215,6 +229,15 @@ impl Machine {
                 operations.iter().filter(|op| matches!(op, Operation::Resume { .. })).count() as u64;
             acted |= !operations.is_empty();
             for operation in operations {
+                let call = match operation {
+                    Operation::Suspend { client, .. } => Some((client, (self.now + CALL, true))),
+                    Operation::Resume { client, .. } => Some((client, (self.now + 2 * CALL, false))),
+                    _ => None,
+                };
+                if let Some((client, call)) = call.filter(|_| self.device == Device::Interruptible) {
+                    let mut programs = self.programs.iter_mut();
+                    programs.find(|running| running.client == client).unwrap().call = Some(call);
+                }
                 if let Operation::Probe { queue } = operation {
                     let running = self.programs.iter().find(|running| running.queue == queue).unwrap();
                     let (launched, completed) = (running.launched, running.completed);
@@ -230,7 +253,9 @@ impl Machine {
 
     /// Whether the program did something.
     fn step(&mut self, n: usize) -> bool {
-        let is_held = self.scheduler.is_suspended(self.programs[n].client, DEVICE);
+        // What it launches while it is off waits on the device.
+        let is_held = self.device != Device::Interruptible
+            && self.scheduler.is_suspended(self.programs[n].client, DEVICE);
         let running = &mut self.programs[n];
         let in_flight = (running.launched - running.completed) as usize;
         let queue = running.queue;
@@ -273,8 +298,8 @@ impl Machine {
     /// The kernels that run.
     fn heads(&self) -> impl Iterator<Item = usize> + '_ {
         let firsts = |n| self.kernels.iter().position(|kernel| kernel.of == n);
-        let all = (0..self.programs.len()).filter_map(firsts);
-        let most = if self.device == Device::Fair { usize::MAX } else { 1 };
+        let all = (0..self.programs.len()).filter(|n| !self.programs[*n].is_off).filter_map(firsts);
+        let most = if self.device == Device::InOrder { 1 } else { usize::MAX };
         let mut heads: Vec<usize> = all.collect();
         heads.sort_unstable();
         heads.into_iter().take(most)
@@ -289,6 +314,11 @@ impl Machine {
         let (heads, rate): (Vec<usize>, u32) = (self.heads().collect(), self.sharers());
         let work = then.since(self.now) / rate.max(1);
         self.now = then;
+        for running in &mut self.programs {
+            if let Some((_, is_off)) = running.call.take_if(|(at, _)| *at <= then) {
+                running.is_off = is_off;
+            }
+        }
         for &at in heads.iter().rev() {
             let kernel = &mut self.kernels[at];
             let running = &mut self.programs[kernel.of];

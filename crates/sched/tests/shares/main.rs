@@ -1,10 +1,11 @@
-//! Policies of turns on simulated devices at Level 1: what each program gets of the device's work, whatever its kernels are like. Here UP; a file
+//! Policies of turns on simulated devices, at Level 1 but for one file: what each program gets of the device's work, whatever its kernels are like. Here UP; a file
 //! each for the others.
 //!
 //! What counts is the device time of completed work, not what the policy has in its accounts.
 
 mod bursts;
 mod every;
+mod interrupted;
 mod machine;
 mod nice;
 mod processes;
