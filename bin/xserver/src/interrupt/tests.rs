@@ -384,7 +384,7 @@ fn a_group_of_several_processes_has_its_turn_as_a_whole() {
     for _ in 0..200 {
         machine.pass(MS);
         let of_job = on(&job).len();
-        assert!(of_job % 2 == 0 && (of_job == 2) != gate(&alone).is_open());
+        assert!(of_job.is_multiple_of(2) && (of_job == 2) != gate(&alone).is_open());
         turns[usize::from(of_job == 2)] += 1;
     }
     assert!(turns.iter().all(|turns| *turns > 60), "{turns:?}");
