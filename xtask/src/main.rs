@@ -10,6 +10,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod gpu;
+mod lanes;
 mod loom;
 mod misuse;
 mod nightly;

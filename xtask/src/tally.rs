@@ -22,6 +22,12 @@ impl Tally {
         self.failed.push(what.into());
     }
 
+    /// Adds what another one counted.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed.extend(other.failed);
+    }
+
     /// Nothing failed.
     pub(crate) fn is_clean(&self) -> bool {
         self.failed.is_empty()
@@ -39,6 +45,11 @@ impl Tally {
     /// Runs a `cargo test`, lets its output through, and adds its results. Whatever makes cargo fail without a test
     /// that failed (a build, a test program that was killed) counts as one failure.
     pub(crate) fn add_run(&mut self, command: &mut Command) -> Result<()> {
+        self.add_run_with("", command)
+    }
+
+    /// The same, with a mark in front of each line of the output.
+    pub(crate) fn add_run_with(&mut self, mark: &str, command: &mut Command) -> Result<()> {
         let mut cargo = command.stdout(Stdio::piped()).spawn().context("starting cargo test")?;
         let output = cargo.stdout.take().context("the output of cargo test")?;
         let mut results = Results::default();
@@ -46,7 +57,7 @@ impl Tally {
             // Bytes, because a test may print anything.
             let line = line.context("reading the output of cargo test")?;
             let line = String::from_utf8_lossy(&line);
-            println!("{line}");
+            println!("{mark}{line}");
             results.read(&line);
         }
         let status = cargo.wait().context("waiting for cargo test")?;

@@ -1,6 +1,6 @@
 //! All tests, with everything that they need: system packages, and release binaries laid out as an installation.
 //!
-//! `cargo test --workspace` does the testing; this is what must be there before, and one closing line after. What the
+//! `cargo test` does the testing (`lanes`); this is what must be there before, and one closing line after. What the
 //! tests learn: `STAGED_XSCHED` is the folder with the staged binaries, `SLOW_TESTS=1` asks for the slow ones too, `NULL_LEVELZERO_DRIVER`
 //! is the Level Zero loader's null driver; `INTEL_OPENCL` and `PYOPENCL` are the folders of what pip gets.
 
@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::tally::Tally;
-use crate::{misuse, null_driver, pip, service, setup, stage};
+use crate::{lanes, misuse, null_driver, pip, service, setup, stage};
 
 /// Set up what the tests need and run all of them.
 #[derive(clap::Args)]
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
         return service::run();
     }
     setup::ensure_for_tests(!args.no_install)?;
-    let staged = stage::stage()?;
+    let staged = if args.only.is_none() { lanes::build()? } else { stage::stage()? };
     let target = stage::target_dir()?;
     let null_driver = null_driver::get(&target, !args.no_install);
     if let Some(Part::Misuse) = args.only {
@@ -58,8 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     }
     let mut tally = Tally::default();
     if !args.all && args.only.is_none() {
-        tally.add_run(cargo_test(&staged, &target, null_driver.as_deref()).arg("--workspace"))?;
-        return Ok(tally);
+        return lanes::run(|| cargo_test(&staged, &target, null_driver.as_deref()));
     }
     // The tests leave out what is not there, and say so.
     if let Err(why) = setup::ensure(setup::PROGRAMS, !args.no_install) {
@@ -75,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
         tally.add_run(slow().args(["--package=test-system", "--test=programs"]))?;
         return Ok(tally);
     }
-    tally.add_run(slow().arg("--workspace"))?;
+    tally.add(lanes::run(slow)?);
     if let Some(intel) = &from_pip.intel {
         println!("once more with Intel's driver:");
         let vendors = only(&intel.join(pip::INTEL), &target.join("only-intel"))?;
