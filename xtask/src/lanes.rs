@@ -123,7 +123,7 @@ mod tests {
                 package["targets"].as_array().unwrap().iter().any(|target| target["kind"][0] == "test");
             if has_tests && needs.any(|other| other["name"] == "test-system") {
                 let is_left_out = name == "test-service";
-                assert!(is_left_out || WITH_MACHINES.contains(&name), "{name}");
+                assert!(is_left_out || WITH_MACHINES.contains(&name), "{name} belongs into WITH_MACHINES");
             }
         }
     }
