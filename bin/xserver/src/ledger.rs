@@ -102,8 +102,9 @@ impl Ledger {
             Event::QueueReady { queue } => self.ready(queue, scheduler, now),
             Event::QueueIdle { queue } => {
                 self.watched.remove(&queue);
-                self.rest(queue, now);
-                self.drained(queue, 0, now);
+                if self.rest(queue, now) {
+                    self.drained(queue, 0, now);
+                }
             }
             Event::QueueProgress { queue, launched, completed } if completed >= launched => {
                 self.drained(queue, 1, now);
@@ -284,11 +285,14 @@ impl Ledger {
         self.waited(client, device, took);
     }
 
-    /// It has none.
-    fn rest(&mut self, queue: QueueId, now: Time) {
-        let Some(tally) = self.queues.get_mut(&queue).filter(|tally| tally.since.is_some()) else { return };
+    /// It has none. Answers whether its process may drain.
+    fn rest(&mut self, queue: QueueId, now: Time) -> bool {
+        let Some(tally) = self.queues.get_mut(&queue).filter(|tally| tally.since.is_some()) else {
+            return true;
+        };
         let (client, device) = (tally.client, tally.device);
-        let Some(line) = self.lines.get_mut(&(client, device)) else { return };
+        let Some(line) = self.lines.get_mut(&(client, device)) else { return false };
+        let drains = line.drains_since.is_some();
         line.settle(now);
         line.ready -= 1;
         (tally.running, tally.waiting) = tally.at(now, line.suspended);
@@ -296,6 +300,7 @@ impl Ledger {
         let took = line.settle_waits((client, device), &mut self.running, self.cause, now);
         self.chronicle.note(now, || What::Idle { queue, client, device });
         self.waited(client, device, took);
+        drains
     }
 
     /// Nothing of it is in flight. If more than `ready` queues of its process have work, others may still run.

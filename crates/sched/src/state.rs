@@ -411,7 +411,7 @@ impl Tables {
         group
     }
 
-    /// Sets the phase of one queue and keeps the indexes in order; answers its group.
+    /// Sets the phase of one queue and keeps the indexes in order; answers its group if that is anything to it.
     pub(crate) fn set_phase(&mut self, id: QueueId, phase: Phase, now: Time) -> Option<GroupId> {
         let queue = self.queues.get_mut(&id)?;
         queue.phase = phase;
@@ -421,28 +421,24 @@ impl Tables {
         }
         let (urgency, group, device) = (queue.urgency(id), queue.group, queue.device);
         let (client, share) = (queue.client, queue.share());
-        if let Some(unit) = self.unit_mut(group, device) {
-            match phase {
-                Phase::Ready | Phase::Draining => {
-                    if unit.ready.insert(urgency) {
-                        unit.reweigh(client, |weight| weight.add(share));
-                    }
-                }
-                Phase::Idle | Phase::Lapsed => {
-                    if unit.ready.remove(&urgency) {
-                        unit.reweigh(client, |weight| weight.take(share));
-                    }
-                }
-            }
-            if phase != Phase::Ready {
-                unit.in_flight.remove(&id);
-            }
-            match phase {
-                Phase::Lapsed => unit.lapsed.insert(id),
-                Phase::Idle | Phase::Ready | Phase::Draining => unit.lapsed.remove(&id),
-            };
+        let unit = self.unit_mut(group, device)?;
+        let is_counted = match phase.counts_as_ready() {
+            true => unit.ready.insert(urgency),
+            false => unit.ready.remove(&urgency),
+        };
+        if is_counted {
+            unit.reweigh(client, |weight| match phase.counts_as_ready() {
+                true => weight.add(share),
+                false => weight.take(share),
+            });
         }
-        Some(group)
+        let is_done = phase != Phase::Ready && unit.in_flight.remove(&id);
+        let is_lapse = match phase {
+            Phase::Lapsed => unit.lapsed.insert(id),
+            Phase::Idle | Phase::Ready | Phase::Draining => unit.lapsed.remove(&id),
+        };
+        // In its grace it counts as before, and nothing has to be decided.
+        (is_counted || is_done || is_lapse).then_some(group)
     }
 }
 
