@@ -72,7 +72,7 @@ impl Scheduler {
                 true => (is_shared && unit.is_interruptible).then_some(!unit.closed),
                 false => self
                     .equals
-                    .has_turn(id, group, self.now())
+                    .has_turn(id, group)
                     .and_then(|(rank, has)| self.alternating(id, rank).map(|_| has)),
             };
             Some(Contender {
@@ -95,7 +95,7 @@ impl Scheduler {
     /// The ready ones of this rank that can be taken off the device, if they have it one at a time: while somebody goes before them, so that he need not wait for a round of theirs. Not
     /// where some group runs on several devices at once or on none.
     pub(crate) fn alternating(&self, id: DeviceId, rank: i64) -> Option<impl Iterator<Item = GroupId> + '_> {
-        let ready = self.equals.ready(id, rank, self.now())?;
+        let ready = self.equals.ready(id, rank)?;
         let device = self.tables.devices.get(&id).filter(|device| device.spanning.is_empty())?;
         let &(Reverse(most), _) = device.active.first()?;
         (self.policy.goes_by_priority_alone() && self.goes_before(most, rank)).then_some(ready)

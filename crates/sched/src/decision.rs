@@ -119,6 +119,8 @@ impl Scheduler {
                     let one = self.equals.decide(&view, rank, now);
                     let others = equals.filter(|group| !one.run.named().contains(group));
                     let left_out = others.chain(without.iter().copied()).collect();
+                    // Also if nobody is left out: whose turn it is, is told by name.
+                    decision.run.name(&device.ready, &left_out);
                     decision.run.settle(&device.ready, &left_out);
                     decision.again = decision.again.into_iter().chain(one.again).min();
                 }

@@ -44,12 +44,17 @@ impl Running {
         &self.named
     }
 
+    /// Names those whom a rule means, but for some.
+    pub(crate) fn name(&mut self, readies: &Readies, left_out: &BTreeSet<GroupId>) {
+        if let Some(priority) = self.all_of.take() {
+            self.named.extend(of_priority(readies, priority).filter(|group| !left_out.contains(group)));
+        }
+    }
+
     /// Brings them in order. Where some of the ready groups are `left_out`, a rule would mean those too, so it becomes names.
     pub(crate) fn settle(&mut self, readies: &Readies, left_out: &BTreeSet<GroupId>) {
-        if !left_out.is_empty()
-            && let Some(priority) = self.all_of.take()
-        {
-            self.named.extend(of_priority(readies, priority).filter(|group| !left_out.contains(group)));
+        if !left_out.is_empty() {
+            self.name(readies, left_out);
         }
         self.named.sort_unstable();
         self.named.dedup();

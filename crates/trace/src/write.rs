@@ -49,7 +49,7 @@ pub(crate) mod kind {
 
     pub(crate) const CPU_PRIORITY: u8 = 1;
     pub(crate) const ACTIVE_WINDOW: u8 = 2;
-    pub(crate) const INTERRUPTIBLE: u8 = 3;
+    pub(crate) const INTERRUPTIBLE: u8 = 4;
 }
 
 impl Writer {

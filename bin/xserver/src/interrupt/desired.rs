@@ -64,21 +64,25 @@ pub(crate) struct Member {
 
 /// What each of the members should be like, in their order.
 pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool) -> Vec<Desired> {
-    // Those of each priority who may be on the device at the same time, and whether one of those who take turns is.
-    let mut equals: BTreeMap<i64, (usize, bool)> = BTreeMap::new();
+    // Those of each priority who may be on the device at the same time, and how many of those who take turns there are, and are not held.
+    let mut equals: BTreeMap<i64, (usize, usize, usize)> = BTreeMap::new();
     for member in members.iter().filter(|member| member.is_busy) {
-        let (beside, in_turn) = equals.entry(member.is.priority).or_default();
-        match member.is.turn {
+        let (beside, in_turn, run) = equals.entry(member.is.priority).or_default();
+        match member.turn() {
             Turn::None => *beside += member.parts.max(1),
-            Turn::Has | Turn::Waits => *in_turn = true,
+            Turn::Has | Turn::Waits => {
+                *in_turn += 1;
+                *run += usize::from(member.runs());
+            }
         }
     }
     let is_alone = |member: &Member| {
-        let (beside, in_turn) = equals.get(&member.is.priority).copied().unwrap_or_default();
-        let others = match member.is.turn {
-            Turn::None if member.is_busy => beside - member.parts.max(1) + usize::from(in_turn),
-            Turn::None => beside + usize::from(in_turn),
-            Turn::Has | Turn::Waits => beside,
+        let (beside, in_turn, run) = equals.get(&member.is.priority).copied().unwrap_or_default();
+        let others = match member.turn() {
+            Turn::None if member.is_busy => beside - member.parts.max(1) + in_turn,
+            Turn::None => beside + in_turn,
+            // Somebody may have his due while it is another one's turn.
+            Turn::Has | Turn::Waits => beside + run.saturating_sub(1),
         };
         others == 0 && member.parts <= 1
     };
@@ -95,7 +99,7 @@ pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool
         let is_off = member.is.is_held
             && member.is.is_ready
             && member.is_whole
-            && (member.is.turn == Turn::Waits
+            && (member.turn() == Turn::Waits
                 || needy.is_some_and(|needy| goes_before(needy, member.is.priority)));
         Desired { turns, is_off }
     });
@@ -103,6 +107,11 @@ pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool
 }
 
 impl Member {
+    /// Who cannot be kept off, as the scheduler will hear soon, runs beside others.
+    fn turn(&self) -> Turn {
+        if self.is_whole { self.is.turn } else { Turn::None }
+    }
+
     fn runs(&self) -> bool {
         self.is.is_ready && !self.is.is_held
     }
@@ -114,7 +123,7 @@ impl Member {
             (true, _, false) => Turns::Shared,
             (false, true, true) => Turns::Long,
             // What it has on the device is to end with its turn.
-            (false, _, _) if self.is.turn != Turn::None => Turns::Shared,
+            (false, _, _) if self.turn() != Turn::None => Turns::Shared,
             (false, _, _) => Turns::Plain,
         }
     }
@@ -125,7 +134,7 @@ impl Member {
             || match like.turns {
                 Turns::Short => true,
                 // In turns of the scheduler's; who yields could hold an urgent one up in those of the driver's.
-                Turns::Shared => self.is.turn == Turn::Has && !self.is.yields,
+                Turns::Shared => self.turn() == Turn::Has && !self.is.yields,
                 Turns::Plain | Turns::Long => false,
             }
     }
@@ -327,7 +336,15 @@ mod tests {
             "who is idle need not be off"
         );
         let parted = Member { is_whole: false, ..waits };
-        assert_eq!(by_priority(&[urgent, has, parted])[2], on(Turns::Short), "as a whole or not at all");
+        let all = by_priority(&[urgent, has, parted]);
+        assert_eq!(all[1..], [on(Turns::Shared); 2], "as a whole or not at all");
+        let mut due = waits;
+        due.is.is_held = false;
+        assert_eq!(
+            by_priority(&[resting, between, due])[1..],
+            [on(Turns::Shared); 2],
+            "they would only switch"
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@
 use super::fair::{Fair, Terms, WHOLE};
 use super::turns::Turns;
 use super::{Decision, DeviceView, Policy, Run, Running, Unit};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use xsched_core::{DeviceId, GroupId, Hints, Time};
 
@@ -36,6 +36,9 @@ impl Terms for Alike {
 pub(crate) struct Equals {
     members: BTreeMap<(DeviceId, GroupId), Member>,
     turns: BTreeMap<(DeviceId, i64), Turns<Fair<Alike>>>,
+    /// Members that have no turns, and what was told of them last if they are ready. They are in `turns` again by the next decision after they are not restless any more, so
+    /// that nobody sees another state than that of the last decision.
+    restless: BTreeMap<(DeviceId, GroupId), Option<Unit>>,
 }
 
 #[derive(Debug)]
@@ -98,53 +101,68 @@ impl Equals {
 
     /// See [`Policy::on_ready`].
     pub(crate) fn on_ready(&mut self, device: DeviceId, unit: &Unit, now: Time) {
-        let rank = unit.priority;
-        let mut before = self.members.get(&(device, unit.group)).map(|member| member.rank);
-        if before.is_some_and(|before| before != rank || !unit.is_interruptible) {
+        let (at, rank) = ((device, unit.group), unit.priority);
+        let is_other = |before: &Member| before.rank != rank || !unit.is_interruptible;
+        if self.members.get(&at).is_some_and(is_other) {
             self.on_leave(device, unit.group);
-            before = None;
         }
         if !unit.is_interruptible {
             return;
         }
-        let turns = self.turns.entry((device, rank)).or_default();
+        let new = || Member { rank, rests: Rests { runs_since: unit.running_since, ..Rests::default() } };
+        self.members.entry(at).or_insert_with(new);
         // The policy in force reads no hint of these turns.
-        turns.on_ready(device, &Unit { hints: Hints::default(), ..unit.clone() }, now);
-        if before.is_none() {
-            self.members.insert((device, unit.group), Member { rank, rests: Rests::default() });
-            if unit.running_since.is_some() {
-                self.on_run(device, unit.group, Run::Began, now);
-            }
+        let unit = Unit { hints: Hints::default(), ..unit.clone() };
+        match self.restless.get_mut(&at) {
+            Some(ready) => *ready = Some(unit),
+            None => self.enter(device, &unit, now),
         }
     }
 
     /// See [`Policy::on_idle`].
     pub(crate) fn on_idle(&mut self, device: DeviceId, group: GroupId, now: Time) {
-        let Some((member, turns)) = self.member(device, group) else { return };
+        let at = (device, group);
+        let Some(member) = self.members.get_mut(&at) else { return };
         member.rests.rest(now);
-        turns.on_idle(device, group, now);
+        let (rank, is_restless) = (member.rank, member.rests.is_restless(now));
+        if let Some(ready) = self.restless.get_mut(&at) {
+            *ready = None;
+        } else if is_restless {
+            self.restless.insert(at, None);
+            self.exit(device, group, rank);
+        } else if let Some(turns) = self.turns.get_mut(&(device, rank)) {
+            turns.on_idle(device, group, now);
+        }
     }
 
     /// See [`Policy::on_run`].
     pub(crate) fn on_run(&mut self, device: DeviceId, group: GroupId, run: Run, now: Time) {
-        let Some((member, turns)) = self.member(device, group) else { return };
+        let Some(member) = self.members.get_mut(&(device, group)) else { return };
         member.rests.run(run, now);
-        turns.on_run(device, group, run, now);
+        if let Some(turns) = self.turns.get_mut(&(device, member.rank)) {
+            turns.on_run(device, group, run, now);
+        }
     }
 
     /// See [`Policy::on_leave`].
     pub(crate) fn on_leave(&mut self, device: DeviceId, group: GroupId) {
         let Some(Member { rank, .. }) = self.members.remove(&(device, group)) else { return };
-        if let Some(turns) = self.turns.get_mut(&(device, rank)) {
-            turns.on_leave(device, group);
-            if turns.is_empty() {
-                self.turns.remove(&(device, rank));
-            }
-        }
+        self.restless.remove(&(device, group));
+        self.exit(device, group, rank);
     }
 
     /// See [`Policy::on_time`].
     pub(crate) fn on_time(&mut self, device: DeviceId, now: Time) {
+        let is_calm = |at: &(DeviceId, GroupId)| {
+            self.members.get(at).is_none_or(|member| !member.rests.is_restless(now))
+        };
+        let restless = self.restless.range((device, GroupId(0))..=(device, GroupId(u32::MAX)));
+        let calm: Vec<_> = restless.map(|(&at, _)| at).filter(is_calm).collect();
+        for at in calm {
+            if let Some(Some(unit)) = self.restless.remove(&at) {
+                self.enter(device, &unit, now);
+            }
+        }
         let all = self.turns.range_mut((device, i64::MIN)..=(device, i64::MAX));
         all.for_each(|(_, turns)| turns.on_time(device, now));
     }
@@ -152,20 +170,15 @@ impl Equals {
     /// Which of those of this rank that take turns is to run, and when to ask again.
     pub(crate) fn decide(&self, view: &DeviceView<'_>, rank: i64, now: Time) -> Decision {
         let mut decision = Decision::default();
-        let (device, Some(turns)) = (view.device, self.turns.get(&(view.device, rank))) else {
-            return decision;
-        };
-        let restless = turns.ready(device).filter(|group| self.is_restless(device, *group, now));
-        let without: BTreeSet<GroupId> = restless.chain(view.without.iter().copied()).collect();
-        let view = DeviceView { without: &without, device, readies: view.readies, top: view.top };
-        turns.decide(&view, now, &mut decision);
+        if let Some(turns) = self.turns.get(&(view.device(), rank)) {
+            turns.decide(view, now, &mut decision);
+        }
         decision
     }
 
     /// That came true, among others.
     pub(crate) fn on_decision(&mut self, device: DeviceId, rank: i64, run: &Running, now: Time) {
-        let takes_turns =
-            |group: &&GroupId| self.has_turn(device, **group, now).is_some_and(|(of, _)| of == rank);
+        let takes_turns = |group: &&GroupId| self.rank(device, **group) == Some(rank);
         let Some(&group) = run.named().iter().find(takes_turns) else { return };
         if let Some(turns) = self.turns.get_mut(&(device, rank)) {
             let mut decision = Decision::default();
@@ -175,32 +188,39 @@ impl Equals {
     }
 
     /// Those of this rank that are ready and take turns, if there are any, and not too many.
-    pub(crate) fn ready(
-        &self,
-        device: DeviceId,
-        rank: i64,
-        now: Time,
-    ) -> Option<impl Iterator<Item = GroupId> + '_> {
+    pub(crate) fn ready(&self, device: DeviceId, rank: i64) -> Option<impl Iterator<Item = GroupId> + '_> {
         let turns = self.turns.get(&(device, rank))?;
-        let ready = move || turns.ready(device).filter(move |group| !self.is_restless(device, *group, now));
-        (1..=MOST).contains(&ready().take(MOST + 1).count()).then(ready)
+        (1..=MOST).contains(&turns.ready(device).take(MOST + 1).count()).then(|| turns.ready(device))
     }
 
     /// The rank of a group that takes turns, and whether the turn among its equals is its own, or would be if nobody went before it.
-    pub(crate) fn has_turn(&self, device: DeviceId, group: GroupId, now: Time) -> Option<(i64, bool)> {
-        let rank = self.members.get(&(device, group)).filter(|member| !member.rests.is_restless(now))?.rank;
-        let turns = self.turns.get(&(device, rank))?;
-        Some((rank, turns.whose_turn(device, |group| !self.is_restless(device, group, now)) == Some(group)))
+    pub(crate) fn has_turn(&self, device: DeviceId, group: GroupId) -> Option<(i64, bool)> {
+        let rank = self.rank(device, group)?;
+        Some((rank, self.turns.get(&(device, rank))?.has_turn(device, group)))
     }
 
-    fn is_restless(&self, device: DeviceId, group: GroupId, now: Time) -> bool {
-        self.members.get(&(device, group)).is_some_and(|member| member.rests.is_restless(now))
+    fn rank(&self, device: DeviceId, group: GroupId) -> Option<i64> {
+        let at = (device, group);
+        self.members.get(&at).filter(|_| !self.restless.contains_key(&at)).map(|member| member.rank)
     }
 
-    fn member(&mut self, device: DeviceId, group: GroupId) -> Option<(&mut Member, &mut Turns<Fair<Alike>>)> {
-        let member = self.members.get_mut(&(device, group))?;
-        let turns = self.turns.get_mut(&(device, member.rank))?;
-        Some((member, turns))
+    /// It is ready, and has turns.
+    fn enter(&mut self, device: DeviceId, unit: &Unit, now: Time) {
+        let turns = self.turns.entry((device, unit.priority)).or_default();
+        turns.on_ready(device, unit, now);
+        // Of who did run before, nothing was told there.
+        if self.members.get(&(device, unit.group)).is_some_and(|member| member.rests.runs_since.is_some()) {
+            turns.on_run(device, unit.group, Run::Began, now);
+        }
+    }
+
+    fn exit(&mut self, device: DeviceId, group: GroupId, rank: i64) {
+        if let Some(turns) = self.turns.get_mut(&(device, rank)) {
+            turns.on_leave(device, group);
+            if turns.is_empty() {
+                self.turns.remove(&(device, rank));
+            }
+        }
     }
 }
 

@@ -22,7 +22,9 @@ use xsched_core::{DeviceId, GroupId, HintKind, Hints, Time};
 pub(super) const WORTH_A_CHANGE: Duration = Duration::from_millis(1);
 
 /// The least length of turns that nobody gave a length, where the device is handed over by calls that take one off it and let the next one on: some 0.4 ms, in which it does nothing.
-pub(super) const BY_CALLS: Duration = Duration::from_millis(30);
+const BY_CALLS: Duration = Duration::from_millis(30);
+/// The least length of any turn there: a tenth is lost.
+const LEAST_BY_CALLS: Duration = Duration::from_millis(5);
 
 /// Who pays for a turn: a group or a process, the same for all units under one policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -234,12 +236,11 @@ impl<R: Rule> Turns<R> {
         accounts.flat_map(|account| account.asks.keys().copied())
     }
 
-    /// Of the ready groups that are admitted, the first one of the account whose turn it is, or was last; if there is none, of the next one's.
-    pub(super) fn whose_turn(&self, id: DeviceId, admits: impl Fn(GroupId) -> bool) -> Option<GroupId> {
-        let device = self.devices.get(&id)?;
-        let holder = device.holder().map(|(holder, _)| holder).into_iter();
-        let mut groups = holder.chain(device.ready()).flat_map(|account| account.asks.keys().copied());
-        groups.find(|group| admits(*group))
+    /// Whether the group is ready, and the turn is its account's, or was last, or is to be the next if it is nobody's.
+    pub(super) fn has_turn(&self, id: DeviceId, group: GroupId) -> bool {
+        let Some(device) = self.devices.get(&id) else { return false };
+        let holder = device.holder().map(|(holder, _)| holder).or_else(|| device.ready().next());
+        holder.is_some_and(|holder| holder.asks.contains_key(&group))
     }
 }
 
@@ -507,7 +508,10 @@ impl<R: Rule> Device<R> {
 /// How long the unit's turns are.
 fn timeslice<R: Rule>(unit: &Unit) -> Duration {
     let hint = Duration::from_micros(u64::try_from(unit.hints.get(HintKind::Timeslice)).unwrap_or(0));
-    let is_free =
-        R::HAS_ANY_LENGTH && unit.is_interruptible && unit.hints.given(HintKind::Timeslice).is_none();
-    if is_free { hint.max(BY_CALLS) } else { hint }
+    let is_free = R::HAS_ANY_LENGTH && unit.hints.given(HintKind::Timeslice).is_none();
+    match (unit.is_interruptible, is_free) {
+        (false, _) => hint,
+        (true, true) => hint.max(BY_CALLS),
+        (true, false) => hint.max(LEAST_BY_CALLS),
+    }
 }

@@ -133,10 +133,11 @@ impl World {
             let group = |client| self.scheduler.group_of(client);
             // Its own group may be held: it runs on one device, and does not on another where it has become ready.
             let others = |(other, _): &&(ClientId, DeviceId)| group(*other) != group(client);
-            // The turn of an equal can end a little later.
-            let waits = |(other, device): &&(ClientId, DeviceId)| {
+            // The turn of an equal can end a little later; then its group is held on all devices.
+            let waits = |(other, _): &&(ClientId, DeviceId)| {
                 let group = group(*other);
-                self.scheduler.contenders(*device).any(|is| Some(is.group) == group && is.turn == Turn::Waits)
+                let mut all = (1..=3).flat_map(|device| self.scheduler.contenders(DeviceId(device)));
+                all.any(|is| Some(is.group) == group && is.turn == Turn::Waits)
             };
             let held = after.difference(&before).filter(others).filter(|at| !waits(at));
             let held: Vec<_> = held.collect();
