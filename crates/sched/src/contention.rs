@@ -28,6 +28,8 @@ pub struct Contender {
     pub leads: bool,
     /// What it has to do with turns.
     pub turn: Turn,
+    /// Queues of it have made no progress for a lease, and so do not count as ready; they may have something on the device nevertheless.
+    pub is_lapsed: bool,
 }
 
 /// Whether a group that can be taken off a device has it in turn with others, in which nothing of those who wait is to be on it.
@@ -82,6 +84,7 @@ impl Scheduler {
                 is_held: unit.closed,
                 yields: most.is_some_and(|most| self.goes_before(most, priority)),
                 leads: least.is_some_and(|least| self.goes_before(priority, least)),
+                is_lapsed: !unit.lapsed.is_empty(),
                 turn: has_turn.map_or(Turn::None, |has| if has { Turn::Has } else { Turn::Waits }),
             })
         })

@@ -3,7 +3,7 @@
 //! *Grace*: a queue that was told idle counts as ready for `grace` more, or as long as its gap hint says, so that a program with
 //! gaps between its commands is not preempted in each. *Lease*: a ready queue that holds others back must make progress. Every quarter of a lease a few of
 //! the most urgent ready queues of each group that holds others back are probed; one that has not moved for a whole lease
-//! lapses: it counts as idle until it becomes ready anew or moves. A queue that is held back itself never lapses.
+//! lapses: it counts as idle until it becomes ready anew or moves. A queue that is held back itself never lapses; what it runs in the turns of equals adds up.
 
 use crate::scheduler::Scheduler;
 use crate::state::{Phase, Verdict};
@@ -20,8 +20,8 @@ impl Scheduler {
         match queue.phase {
             Phase::Ready => {}
             Phase::Idle | Phase::Draining | Phase::Lapsed => {
-                queue.moved_at = now;
                 queue.asked = false;
+                self.is_alive(id, now);
                 self.set_phase(id, Phase::Ready);
             }
         }
@@ -62,10 +62,9 @@ impl Scheduler {
         {
             self.changes.units.insert((group, device));
         }
-        let Some(queue) = self.tables.queues.get_mut(&id) else { return };
         if moved {
-            queue.moved_at = now;
-            if queue.phase == Phase::Lapsed {
+            self.is_alive(id, now);
+            if self.is_in(id, Phase::Lapsed) {
                 self.set_phase(id, Phase::Ready);
             }
         } else if self.stands_still(id, now) >= Some(self.settings.lease) {
@@ -133,7 +132,25 @@ impl Scheduler {
         if queue.phase != Phase::Ready || group.verdict != Verdict::Runs {
             return None;
         }
-        Some(now.since(waiting_since.max(unit.running_since?).max(queue.moved_at)))
+        let runs = now.since(unit.running_since?);
+        // Equals that take turns: in all of these together, or else one whose turns are shorter than a lease has them for ever. Under a policy of turns these are no matter of leases, 0015.
+        let before = queue.ran_by_then.filter(|_| !self.policy.takes_turns());
+        let ran = before.map_or(runs, |before| (unit.ran + runs).saturating_sub(before));
+        Some(ran.min(now.since(waiting_since.max(queue.moved_at))))
+    }
+
+    /// The queue has given a sign of life.
+    fn is_alive(&mut self, id: QueueId, now: Time) {
+        let Some((group, device)) = self.tables.queues.get(&id).map(|queue| (queue.group, queue.device))
+        else {
+            return;
+        };
+        let unit = self.tables.unit(group, device);
+        let ran =
+            unit.map(|unit| unit.ran + unit.running_since.map_or(Duration::ZERO, |since| now.since(since)));
+        if let Some(queue) = self.tables.queues.get_mut(&id) {
+            (queue.moved_at, queue.ran_by_then) = (now, ran);
+        }
     }
 
     fn lapse(&mut self, id: QueueId, now: Time) {

@@ -61,6 +61,8 @@ pub(crate) struct Queue {
     pub(crate) asked: bool,
     /// When it last gave a sign of life: became ready, or its numbers moved.
     pub(crate) moved_at: Time,
+    /// How long its group had run there by then. `None` if it has been in another group since.
+    pub(crate) ran_by_then: Option<Duration>,
 }
 
 /// What the scheduler believes about a queue.
@@ -278,6 +280,7 @@ impl Tables {
                     continue;
                 };
                 queue.group = to;
+                queue.ran_by_then = None;
                 let urgency = queue.urgency(number);
                 let moved = [(&mut unit.queues, &mut new.queues), (&mut unit.ready, &mut new.ready)];
                 for (old, new) in moved {
@@ -333,6 +336,7 @@ impl Tables {
             seen: None,
             asked: false,
             moved_at: now,
+            ran_by_then: None,
         };
         unit.queues.insert(queue.urgency(id));
         self.queues.insert(id, queue);

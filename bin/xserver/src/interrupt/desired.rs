@@ -107,9 +107,9 @@ pub(crate) fn desired(members: &[Member], goes_before: impl Fn(i64, i64) -> bool
 }
 
 impl Member {
-    /// Who cannot be kept off, as the scheduler will hear soon, runs beside others.
+    /// Who cannot be kept off, as the scheduler will hear soon, runs beside others; and so does one that counts as idle only because its work goes on for so long.
     fn turn(&self) -> Turn {
-        if self.is_whole { self.is.turn } else { Turn::None }
+        if self.is_whole && !self.is.is_lapsed { self.is.turn } else { Turn::None }
     }
 
     fn runs(&self) -> bool {
@@ -189,8 +189,16 @@ mod tests {
 
     fn member(priority: i64, yields: bool, leads: bool) -> Member {
         let group = GroupId(u32::try_from(priority).unwrap());
-        let is =
-            Contender { group, priority, is_ready: true, is_held: yields, yields, leads, turn: Turn::None };
+        let is = Contender {
+            group,
+            priority,
+            is_ready: true,
+            is_held: yields,
+            yields,
+            leads,
+            turn: Turn::None,
+            is_lapsed: false,
+        };
         Member { is, burst: Burst::Short, is_whole: true, has_turns: true, parts: 1, is_busy: true }
     }
 
@@ -338,6 +346,9 @@ mod tests {
         let parted = Member { is_whole: false, ..waits };
         let all = by_priority(&[urgent, has, parted]);
         assert_eq!(all[1..], [on(Turns::Shared); 2], "as a whole or not at all");
+        let mut lapsed = idle;
+        lapsed.is.is_lapsed = true;
+        assert_eq!(by_priority(&[urgent, has, lapsed])[1..], [on(Turns::Shared); 2], "its kernel goes on");
         let mut due = waits;
         due.is.is_held = false;
         assert_eq!(

@@ -213,7 +213,7 @@ impl Interrupts {
                     is_whole: Self::is_whole(guests, is.group),
                     has_turns: Self::has_all(guests, is.group, device),
                     parts: parts(guests, is.group, device),
-                    is_busy: until.is_some(),
+                    is_busy: until.is_some() || is.is_lapsed,
                 }
             })
             .collect();
