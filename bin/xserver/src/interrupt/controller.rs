@@ -11,12 +11,15 @@ use super::lever::{Condition, Lever, Owner};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Turns that are as short as can be.
 const SHORT: Duration = Duration::from_micros(1);
 /// Turns that do not end before a burst does.
 const LONG: Duration = Duration::from_secs(1);
+
+/// A call that has not returned after this is stuck: it takes less than one millisecond, as a rule, and this thread may have to wait for a processor.
+const STUCK: Duration = Duration::from_millis(500);
 
 /// How often it is tried to let a group go before that is given up.
 const TRIES: usize = 3;
@@ -43,6 +46,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Seats {
     table: BTreeMap<Number, Seat>,
+    /// The call that is under way, and since when.
+    call: Option<(Number, Step, Instant)>,
     is_ending: bool,
     is_over: bool,
 }
@@ -153,6 +158,25 @@ impl Controller {
         }
     }
 
+    /// Looks whether the call that is under way is stuck. As long as it is, nothing here can be controlled; and who is off and is to go on can only let itself go.
+    pub(crate) fn look_for_stuck_call(&self) {
+        let seats = self.shared.lock();
+        let stuck = seats.call.filter(|(.., since)| since.elapsed() >= STUCK);
+        for (number, seat) in &seats.table {
+            if seat.condition.set_stuck(stuck.is_some()) && stuck.is_some_and(|(of, ..)| of == *number) {
+                tracing::warn!(
+                    "{}: a call to the driver is stuck, so nobody is interrupted there",
+                    seat.name
+                );
+            }
+            let is_off =
+                seat.done.is_off || stuck.is_some_and(|(of, step, _)| (of, step) == (*number, Step::Hold));
+            if stuck.is_some() && is_off && !seat.desired.is_off {
+                seat.condition.leave_off();
+            }
+        }
+    }
+
     /// Gives all levers of a process up: the groups are let go, and the levers closed, at once.
     pub(crate) fn give_up(&self, process: u32) {
         let mut seats = self.shared.lock();
@@ -224,9 +248,11 @@ impl Shared {
             }
             let Some(seat) = seats.table.get(&number) else { continue };
             let call = Call::of(seat, step);
+            seats.call = Some((number, step, Instant::now()));
             drop(seats);
             let outcome = call.make();
             seats = self.lock();
+            seats.call = None;
             if let Some(seat) = seats.table.get_mut(&number) {
                 seat.note(step, outcome);
                 // Made before this call, or undone behind it.

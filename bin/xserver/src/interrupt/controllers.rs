@@ -76,6 +76,11 @@ impl Controllers {
         }
     }
 
+    /// See [`Controller::look_for_stuck_call`]; now and then.
+    pub(crate) fn look_for_stuck_calls(&self) {
+        self.lanes.iter().for_each(Controller::look_for_stuck_call);
+    }
+
     /// Gives all levers of a process up: see [`Controller::give_up`].
     pub(crate) fn give_up(&self, process: u32) {
         self.lanes.iter().for_each(|controller| controller.give_up(process));

@@ -58,12 +58,18 @@ pub(crate) struct Condition {
     works: OnceLock<()>,
     refusal: OnceLock<String>,
     is_left_off: AtomicBool,
+    is_stuck: AtomicBool,
 }
 
 impl Condition {
-    /// The driver has answered, and refused nothing so far.
+    /// The driver has answered, refused nothing so far, and no call is stuck in it.
     pub(crate) fn is_usable(&self) -> bool {
-        self.works.get().is_some() && self.refusal.get().is_none()
+        self.works.get().is_some() && self.refusal.get().is_none() && !self.is_stuck.load(Ordering::Acquire)
+    }
+
+    /// A call for the same device is stuck, or is not any more. Answers whether that is news.
+    pub(crate) fn set_stuck(&self, is_stuck: bool) -> bool {
+        self.is_stuck.swap(is_stuck, Ordering::AcqRel) != is_stuck
     }
 
     /// Why it is not used.

@@ -179,6 +179,7 @@ impl Interrupts {
     /// Has everything looked at by the next [`Interrupts::follow`]: a driver may have answered meanwhile.
     pub(crate) fn refresh(&mut self, guests: &mut Guests) {
         if !self.loans.is_empty() {
+            self.controllers.look_for_stuck_calls();
             self.is_to_tell = true;
             guests.touched.extend(guests.scheduler.devices());
         }

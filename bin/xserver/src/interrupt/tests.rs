@@ -504,6 +504,31 @@ fn turns_of_the_scheduler_hand_the_device_over_by_taking_one_off_and_letting_the
 }
 
 #[test]
+fn while_a_call_is_stuck_turns_are_those_of_gates_and_whoever_is_off_lets_itself_go() {
+    let mut machine = Machine::new(PolicyKind::Up);
+    let all = [0; 3].map(|_| machine.lender(0));
+    all.iter().for_each(|process| machine.launch(process, 1));
+    machine.pass(MS);
+    let first = on(&all)[0];
+    wait("the others are off", || all.iter().enumerate().all(|(at, it)| it.fake.is_off() == (at != first)));
+    all[first].fake.freeze("hold");
+    machine.pass(31 * MS);
+    wait("it is in the call", || all[first].fake.is_frozen());
+    std::thread::sleep(Duration::from_millis(550));
+    for _ in 0..3 {
+        machine.interrupts.refresh(&mut machine.guests);
+        machine.turn();
+        machine.turn();
+    }
+    assert!(all.iter().all(|process| !gate(process).is_deep()), "what it launches is not to be off");
+    let mut left = machine.interrupts.left_off();
+    left.sort();
+    assert_eq!(left, all.each_ref().map(|process| process.client));
+    all[first].fake.thaw();
+    wait("they go on", || all.iter().all(|process| !process.fake.is_off()));
+}
+
+#[test]
 fn who_cannot_be_taken_off_has_its_turns_too_and_the_others_are_off_meanwhile() {
     let mut machine = Machine::new(PolicyKind::Cfs);
     let all = [machine.lender(0), machine.lender(0), machine.join(0, None)];

@@ -39,6 +39,31 @@ fn is_done(fake: &Fake, expected: &[&str]) {
 }
 
 #[test]
+fn while_a_call_is_stuck_nobody_is_controlled_and_who_is_to_go_on_is_told_to_let_itself_go() {
+    let (mut controller, (owner, _page)) = (Controller::default(), owner());
+    let [held, stuck, other] = [1, 2, 3].map(|process| adopt(&mut controller, &owner, process));
+    controller.want([(held.1, OFF), (other.1, OFF)]);
+    wait("they are off", || held.0.is_off() && other.0.is_off());
+    stuck.0.freeze("hold");
+    controller.want([(stuck.1, OFF)]);
+    wait("it is in the call", || stuck.0.is_frozen());
+    controller.want([(held.1, SHORT_ON)]);
+    let conditions = [&held.2, &stuck.2, &other.2];
+    std::thread::sleep(STUCK);
+    controller.look_for_stuck_call();
+    assert!(conditions.iter().all(|condition| !condition.is_usable()));
+    assert_eq!(conditions.map(|condition| condition.is_left_off()), [true, false, false]);
+    // So nobody is desired to be off any more.
+    controller.want([(stuck.1, SHORT_ON), (other.1, SHORT_ON)]);
+    controller.look_for_stuck_call();
+    assert!(conditions.iter().all(|condition| condition.is_left_off()), "the call may have had its effect");
+    stuck.0.thaw();
+    wait("they are let go", || !held.0.is_off() && !stuck.0.is_off() && !other.0.is_off());
+    controller.look_for_stuck_call();
+    assert!(conditions.iter().all(|condition| condition.is_usable()));
+}
+
+#[test]
 fn what_is_desired_is_done_and_what_is_done_is_not_done_again() {
     let (mut controller, (owner, _page)) = (Controller::default(), owner());
     let (fake, number, _) = adopt(&mut controller, &owner, 1);
