@@ -67,11 +67,15 @@ impl Scheduler {
         let active = device.into_iter().flat_map(|device| device.active.iter());
         let least = device.and_then(|device| device.active.last()).map(|&(Reverse(priority), _)| priority);
         let most = device.and_then(|device| device.active.first()).map(|&(Reverse(priority), _)| priority);
-        let is_shared = device.is_some_and(|device| device.active.len() > 1);
+        // Who waits for a device waits on all that it has, and is off all of them.
+        let is_shared = |group| {
+            let mut devices = self.devices_of(group).filter_map(|device| self.tables.devices.get(&device));
+            devices.any(|device| device.active.len() > 1)
+        };
         active.filter_map(move |&(Reverse(priority), group)| {
             let unit = self.tables.unit(group, id)?;
             let has_turn = match self.policy.takes_turns() {
-                true => (is_shared && unit.is_interruptible).then_some(!unit.closed),
+                true => (unit.is_interruptible && is_shared(group)).then_some(!unit.closed),
                 false => self
                     .equals
                     .has_turn(id, group)

@@ -3,7 +3,8 @@
 use super::{MS, SECOND, assert_near};
 use crate::machine::{Device, Machine, Program};
 use std::time::Duration;
-use xsched_sched::PolicyKind;
+use xsched_core::{ClientId, DeviceId, Event, Fact, GroupId, Hints, QueueId, Time};
+use xsched_sched::{PolicyKind, Scheduler, Settings, Turn};
 
 fn busy(part: i64, kernel: Duration) -> Program {
     Program { utilization: Some(part), kernel, in_flight: 2, ..Program::default() }
@@ -62,4 +63,29 @@ fn program_with_a_gap_in_each_five_milliseconds_costs_the_device_a_tenth_and_no_
     // In each gap the device changes hands twice.
     assert!(machine.utilization() > 88.0, "{:.1?}", machine.rates());
     assert!(machine.shares()[0] > 60.0, "{:.1?}", machine.rates());
+}
+
+#[test]
+fn group_on_two_devices_that_waits_for_one_of_them_waits_on_both() {
+    let mut scheduler = Scheduler::new(PolicyKind::Up, Settings::default());
+    let now = Time::from_nanos(1_000_000);
+    let [both, one] = [1, 2].map(|n| (ClientId(n), GroupId(n)));
+    for (client, group) in [both, one] {
+        scheduler.handle(Event::ClientJoined { client, group }, now);
+        scheduler.handle(Event::ClientFact { client, fact: Fact::Interruptible(true) }, now);
+    }
+    for (queue, client, device) in [(1, both.0, 1), (2, both.0, 2), (3, one.0, 1)] {
+        let (queue, device, hints) = (QueueId(queue), DeviceId(device), Hints::default());
+        scheduler.handle(Event::QueueCreated { queue, client, device, hints }, now);
+    }
+    // The one is ready first, and has the turn.
+    for queue in [3, 1, 2] {
+        scheduler.handle(Event::QueueReady { queue: QueueId(queue) }, now);
+        scheduler.decide(now, &mut Vec::new());
+    }
+    let turn = |device, group| {
+        scheduler.contenders(DeviceId(device)).find(|is| is.group == group).map(|is| (is.turn, is.is_held))
+    };
+    assert_eq!(turn(1, one.1), Some((Turn::Has, false)));
+    assert_eq!([1, 2].map(|device| turn(device, both.1)), [Some((Turn::Waits, true)); 2]);
 }
