@@ -62,6 +62,14 @@ fn programs_that_share_a_gpu_then_each_gets_about_what_its_hint_says() {
 }
 
 #[test]
+fn programs_that_share_a_gpu_whose_work_can_be_interrupted_then_each_gets_about_what_its_hint_says() {
+    let bundle = Bundle::new();
+    let mut command = bundle.command(&["shares", "--policy", "UP", "--seconds", "3", "--within", "12"]);
+    command.env("LD_PRELOAD", library("libfake_rm_preload.so")).env("FAKE_CUDA_RM", "1");
+    assert_eq!(bundle.rows_of(&mut command, " % |").len(), 6);
+}
+
+#[test]
 fn two_streams_of_a_process_then_a_scheduler_inside_lets_the_urgent_one_go_first() {
     let rows = Bundle::new().rows(&["inside", "--requests", "10", "--lengths", "10000"]);
     let times_alone: Vec<f64> = rows.iter().map(|row| row[5].parse().unwrap()).collect();
