@@ -89,10 +89,8 @@ struct Holds {
 
 impl Holds {
     const MEMORY: usize = 8;
-    /// All but so many of the last ones were at least as long as what is [`usual`](Self::usual).
-    const ODD: usize = 2;
-    /// The window is such a part of a usual hold,
-    const PART: u32 = 8;
+    /// The window is such a part of a mean hold: so much longer than alone may those wait at most for whom the queue is held back,
+    const PART: u32 = 4;
     /// and at most so many times as large as the user has it.
     const MOST: u32 = 4;
 
@@ -103,16 +101,14 @@ impl Holds {
         self.count += 1;
     }
 
-    /// Zero as long as too few are known.
-    fn usual(&self) -> Duration {
-        let mut sorted = self.last;
-        sorted.sort_unstable();
-        sorted.get(Self::ODD).copied().unwrap_or_default()
+    /// The mean of the last ones; those that have yet to come count as none.
+    fn mean(&self) -> Duration {
+        self.last.iter().sum::<Duration>() / Self::MEMORY as u32
     }
 
     /// The window, for that of the settings.
     fn widen(&self, work: Duration) -> Duration {
-        (self.usual() / Self::PART).clamp(work, work.saturating_mul(Self::MOST))
+        (self.mean() / Self::PART).clamp(work, work.saturating_mul(Self::MOST))
     }
 }
 
@@ -290,7 +286,7 @@ impl Window {
         self.holds.add(hold);
     }
 
-    /// These settings, with more work in flight if the queue is usually held back for long: an eighth of that, at most four times as much.
+    /// These settings, with more work in flight if the queue is held back for long: a quarter of that, at most four times as much.
     #[must_use]
     pub fn widened(&self, settings: Settings) -> Settings {
         Settings { work: self.holds.widen(settings.work), ..settings }

@@ -15,9 +15,9 @@ mod cases;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only programs whose name contains this.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    only: String,
+    /// Only programs whose name contains one of these.
+    #[arg(long, value_name = "TEXT", value_delimiter = ',', default_value = "")]
+    only: Vec<String>,
     /// Storms for each program.
     #[arg(long, value_name = "N", default_value_t = 1)]
     storms: u32,
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut gpus = 0;
     // SAFETY: a place for the answer.
     unsafe { (cu.cuDeviceGetCount)(&raw mut gpus) };
-    for case in CASES.iter().filter(|case| case.name.contains(&options.only)) {
+    for case in CASES.iter().filter(|case| options.only.iter().any(|only| case.name.contains(only))) {
         if begun.elapsed().as_secs() >= options.budget {
             println!("| {} | not begun: {} s are over | | | | |", case.name, options.budget);
             continue;

@@ -170,18 +170,21 @@ fn a_pause_of_the_program_before_it_is_held_back_is_not_taken_for_the_length_of_
 }
 
 #[test]
-fn who_is_usually_held_back_for_long_has_more_in_flight_and_a_few_odd_holds_change_nothing() {
+fn who_is_held_back_for_long_has_more_in_flight_by_the_mean_of_his_holds() {
     let ms = Duration::from_millis;
     let mut window = Window::default();
     let mut after = |holds: &[u64]| {
         holds.iter().for_each(|hold| window.held(ms(*hold)));
         window.widened(SETTINGS).work
     };
-    assert_eq!(after(&[20; 5]), ms(1), "too few are known");
-    assert_eq!(after(&[20; 3]), Duration::from_micros(2_500));
-    assert_eq!(after(&[1, 1]), Duration::from_micros(2_500), "two odd ones of eight");
-    assert_eq!(after(&[1]), ms(1), "three are not odd");
-    assert_eq!(after(&[500; 8]), ms(4), "never more than four times as much");
+    assert_eq!(after(&[20]), ms(1), "too few are known");
+    assert_eq!(after(&[20; 7]), ms(4), "never more than four times as much");
+    assert_eq!(after(&[8; 8]), ms(2));
+    assert_eq!(
+        after(&[24, 0, 0, 24, 0, 0, 24, 0]),
+        Duration::from_micros(2_250),
+        "requests that begin with two short ones"
+    );
     assert_eq!(after(&[3; 8]), ms(1), "and never less than the user has it");
 }
 
