@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// Does it so often, and says how often the log names that status.
 fn logged(http: &Http, status: u16, mut rude: impl FnMut()) -> usize {
@@ -155,15 +156,20 @@ fn a_thousand_requests_in_one_packet_are_answered_in_their_order_or_refused_and_
     let all = one("").repeat(999) + &one("connection: close\r\n");
     let mut stream = http.connect();
     let mut sender = stream.try_clone().unwrap();
+    let begun = Instant::now();
     let sending = std::thread::spawn(move || sender.write_all(all.as_bytes()));
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     sending.join().unwrap().unwrap();
     let (answered, refused) = (text.matches(" 200 OK").count(), text.matches(" 429 ").count());
-    assert!(answered >= 400 && refused > 0 && answered + refused == 1000, "{answered} and {refused}");
+    assert!(answered >= 400 && answered + refused == 1000, "{answered} and {refused}");
+    // 400 at once and 200 in a second: a slow machine need not refuse any.
+    let most = 401.0 + 200.0 * begun.elapsed().as_secs_f64();
+    assert!(answered as f64 <= most, "{answered}, more than {most:.0}");
     let grown = memory(&http.server).saturating_sub(before);
     assert!(grown < 8 << 10, "{grown} KiB");
-    assert_eq!(http.server.whole_log().matches("refused 127.0.0.1: 429").count(), 1);
+    let said = http.server.whole_log().matches("refused 127.0.0.1: 429").count();
+    assert_eq!(said, usize::from(refused > 0));
 }
 
 #[test]
