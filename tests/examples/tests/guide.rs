@@ -1,6 +1,6 @@
 //! docs/write-a-policy.md, followed to the letter in a copy of the tree: its file, its row, its trace, its workload, and what its commands write.
 //!
-//! The copy is in the target folder and stays there, so that a second run builds little. What takes minutes (xserver, and all tests of the scheduler) is done with `SLOW_TESTS=1`.
+//! The copy, and what is built of it, are in the target folder and stay there, so that a second run builds little. What takes minutes (xserver, and all tests of the scheduler) is done with `SLOW_TESTS=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,8 @@ fn shell(tree: &Path, line: &str) -> String {
     command
         .args(["-c", line])
         .current_dir(tree)
-        .env("CARGO_TARGET_DIR", target())
+        // Its own: in one that is shared, who builds meanwhile puts his `xcli` in the place of this tree's.
+        .env("CARGO_TARGET_DIR", target().join("guide-built"))
         .env("CARGO_TERM_COLOR", "never");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
