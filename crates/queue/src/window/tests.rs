@@ -51,6 +51,16 @@ impl Run {
         let queue = Fake(DeviceKey::cpu(0), AtomicU64::new(0), Arc::default());
         Run { window: Window::default(), queue, now: Time::ZERO, launched: 0 }
     }
+    /// One whose window has learnt how long its commands are.
+    fn with_commands_of_100_us() -> Run {
+        let mut run = Run::new();
+        for done in 0..50 {
+            run.done(done);
+            run.launch_all();
+            run.pass(Duration::from_micros(100));
+        }
+        run
+    }
     fn done(&self, n: u64) {
         self.queue.2.store(n, Ordering::Relaxed);
     }
@@ -129,12 +139,7 @@ fn a_program_that_keeps_two_long_commands_in_flight_itself_has_one_once_it_was_h
 
 #[test]
 fn commands_that_have_become_longer_than_a_turn_are_found_out_by_the_turns() {
-    let mut run = Run::new();
-    for done in 0..50 {
-        run.done(done);
-        run.launch_all();
-        run.pass(Duration::from_micros(100));
-    }
+    let mut run = Run::with_commands_of_100_us();
     // From now on a command takes longer than a turn of 8 ms, and there is always one behind it if it is let.
     let (turn, mut passed) = (Duration::from_millis(8), Vec::new());
     for _ in 0..10 {
@@ -155,12 +160,7 @@ fn commands_that_have_become_longer_than_a_turn_are_found_out_by_the_turns() {
 
 #[test]
 fn a_pause_of_the_program_before_it_is_held_back_is_not_taken_for_the_length_of_a_command() {
-    let mut run = Run::new();
-    for done in 0..50 {
-        run.done(done);
-        run.launch_all();
-        run.pass(Duration::from_micros(100));
-    }
+    let mut run = Run::with_commands_of_100_us();
     let known = run.window.per_command();
     // All is done at once, and nobody looks: the program computes something.
     run.done(run.launched);
